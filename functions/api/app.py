@@ -1,0 +1,79 @@
+"""The REST API under ``/api``; the routes lie beside this file, one group each."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import keys
+import people
+import programmes
+import quarantine
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
+from contract import PROBLEM, READ, answers, document, malformed, scope_for
+
+from tailor.edges import runtime
+from tailor.edges.http import inbound, problem
+from tailor.kernel.errors import Rejected, Transient
+from tailor.rules.scopes import require
+
+logger = runtime.logger()
+app = APIGatewayHttpResolver(enable_validation=True)
+for part in (keys, programmes, people, quarantine):
+    app.include_router(part.router)
+
+
+@app.get("/api/openapi.json", summary="This document", tags=["about"], security=READ, responses=answers())
+def openapi() -> dict[str, Any]:
+    """What there is, in OpenAPI 3.1."""
+    return document(app)
+
+
+@app.exception_handler(Rejected)
+def rejected(error: Rejected) -> Response[str]:
+    """Told to the caller as it is."""
+    return Response(error.status, PROBLEM, json.dumps(error.problem()))
+
+
+@app.exception_handler([RequestValidationError, RequestUnsupportedContentType])
+def misshapen(error: RequestValidationError) -> Response[str]:
+    """Not of the documented shape."""
+    return rejected(malformed(error.errors()))
+
+
+@app.not_found
+def unknown(error: NotFoundError) -> Response[str]:
+    """No such route."""
+    detail = "there is nothing here; GET /api/openapi.json says what there is"
+    return rejected(Rejected(detail, code="not-found", status=404))
+
+
+@app.exception_handler(Transient)
+def later(error: Transient) -> Response[str]:
+    """Not now; the same request may be sent again."""
+    body = {
+        "type": "about:blank",
+        "title": "Try again",
+        "status": 503,
+        "detail": "not done; send it again",
+        "pointer": "",
+    }
+    return Response(503, PROBLEM, json.dumps(body), {"retry-after": str(error.retry_after)})
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """HTTP in, JSON out. Scopes are checked before anything is looked at."""
+    request = inbound(event)
+    authorizer = (event["requestContext"].get("authorizer") or {}).get("lambda") or {}
+    try:
+        require(authorizer.get("scopes"), scope_for(request.method, request.path))
+        request.body.decode()
+    except Rejected as error:
+        return problem(error)
+    except UnicodeDecodeError:
+        return problem(Rejected("the body is not UTF-8", code="bad-json"))
+    answer = app.resolve(event, context)
+    logger.info("answered", extra={"key": authorizer.get("key"), "status": answer["statusCode"]})
+    return answer

@@ -1,0 +1,248 @@
+"""Shapes of the API: what callers send, and what they get. Instants are ISO 8601 in UTC."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    """A request; fields nobody asked for are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class KeyRequest(Strict):
+    """Either a token for the API (``scopes``), or a key by which a source sends (``source``)."""
+
+    name: str = Field(min_length=1, max_length=100, description="For whom, or for what")
+    scopes: list[str] | None = Field(None, description="ingest, read, write (implies read), admin (implies all)")
+    source: str | None = Field(None, description="segment, shopify")
+    secret: str | None = Field(None, min_length=1, max_length=1000, description="What the source signs with")
+
+
+class IssuedKey(BaseModel):
+    """Shown once: ``token`` for the API, ``key`` for a source."""
+
+    id: str
+    token: str | None = None
+    key: str | None = None
+
+
+class Key(BaseModel):
+    """A key without what opens the door."""
+
+    id: str
+    name: str
+    created: str
+    scopes: list[str] | None = None
+    source: str | None = None
+
+
+class SecretRequest(Strict):
+    """Another signing secret; the one before stays valid beside it."""
+
+    secret: str = Field(min_length=1, max_length=1000)
+
+
+class Change(BaseModel):
+    """One definition that changes; ``lines`` begin with ``+``, ``-``, a blank, or are ``@@``."""
+
+    pointer: str
+    change: Literal["added", "changed", "removed"]
+    lines: list[str]
+
+
+class Warned(BaseModel):
+    """Something to look at; it keeps nothing from being published."""
+
+    pointer: str
+    detail: str
+
+
+class Publication(BaseModel):
+    """What publishing did, or would do: ``version`` of the document, ``program`` of all documents together."""
+
+    name: str
+    version: str
+    program: str
+    changed: bool
+    diff: list[Change]
+    warnings: list[Warned]
+
+
+class ProgrammeSummary(BaseModel):
+    """A programme in force, and how much it defines."""
+
+    name: str
+    version: str
+    published: str | None
+    purposes: int
+    topics: int
+    attributes: int
+    segments: int
+    journeys: int
+    templates: int
+
+
+class Programme(BaseModel):
+    """A programme in force."""
+
+    name: str
+    version: str
+    published: str | None
+    document: dict[str, Any]
+
+
+class SegmentSummary(BaseModel):
+    """A segment and its rule in English."""
+
+    key: str
+    title: str
+    purpose: str
+    sentence: str
+
+
+class Choice(BaseModel):
+    """Consent in force for one purpose, or one topic of it."""
+
+    purpose: str
+    topic: str
+    grant: Literal["granted", "denied", "withdrawn", "pending"]
+    at: str
+    source: str
+
+
+class Membership(BaseModel):
+    """A segment they are in."""
+
+    segment: str
+    title: str
+    since: str
+
+
+class Enrolment(BaseModel):
+    """A journey they are in; ``due`` is when its next step is taken."""
+
+    journey: str
+    entered: str
+    step: int
+    due: str
+    cause: str
+
+
+class Finished(BaseModel):
+    """A journey they went through; ``entered`` counts for re-entry."""
+
+    journey: str
+    entered: str
+
+
+class Owed(BaseModel):
+    """A letter that is due and not yet reported on."""
+
+    message: str
+    journey: str
+    template: str
+    at: str
+
+
+class Occurrence(BaseModel):
+    """How often they did something, and when last."""
+
+    count: int
+    last: str
+
+
+class Person(BaseModel):
+    """Everything known and decided about one person. Sensitive and undeclared attributes appear by name alone."""
+
+    id: str
+    version: int
+    identifiers: dict[str, list[str]]
+    attributes: dict[str, Any]
+    sensitive: list[str]
+    undeclared: list[str]
+    consent: list[Choice]
+    memberships: list[Membership]
+    enrolments: list[Enrolment]
+    finished: list[Finished]
+    owed: list[Owed]
+    events: dict[str, Occurrence]
+    aliases: list[str]
+    flags: list[str]
+    due: str | None = Field(description="When time alone could next change anything")
+    decided: str
+    program: str
+
+
+class Entry(BaseModel):
+    """One event, choice or message of a timeline, with the fields of its kind."""
+
+    model_config = ConfigDict(extra="allow")
+    at: str
+    kind: Literal["event", "consent", "message"]
+
+
+class Finding(BaseModel):
+    """One thing found out: what it is, what would change it, and when time alone could."""
+
+    code: str
+    sentence: str
+    change: str
+    until: str | None
+    facts: dict[str, Any]
+
+
+class Why(BaseModel):
+    """Whether they got it; ``reasons`` begin with the one that decided."""
+
+    answer: bool
+    sentence: str
+    reasons: list[Finding]
+    message: str | None
+    program: str
+    person_version: int
+
+
+class Quarantined(BaseModel):
+    """What a known sender sent and we could not use; ``reason`` is a problem."""
+
+    model_config = ConfigDict(extra="allow")
+    id: str
+    source: str
+    reason: dict[str, Any]
+    raw: Any = None
+
+
+class ReplayRequest(Strict):
+    """A row of the quarantine, and what to read in place of its raw item."""
+
+    id: str = Field(min_length=1, max_length=200)
+    raw: Any = None
+
+
+class Replayed(BaseModel):
+    """Events that went into the queue."""
+
+    events: int
+
+
+class Fault(BaseModel):
+    """One of several problems."""
+
+    code: str
+    detail: str
+    pointer: str
+
+
+class Problem(BaseModel):
+    """``application/problem+json`` (RFC 9457); ``pointer`` (RFC 6901) leads into the body that was sent."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    pointer: str = ""
+    errors: list[Fault] | None = None

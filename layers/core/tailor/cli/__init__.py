@@ -1,0 +1,1 @@
+"""The ``tailor`` command: a programme folder in, answers about people out; it speaks to a deployment by HTTP alone."""

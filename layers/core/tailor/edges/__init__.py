@@ -1,0 +1,1 @@
+"""The only modules that touch AWS or the environment."""

@@ -1,0 +1,230 @@
+"""Where the environment is read and the parts are put together; nothing else reads it.
+
+Clients are made at first use, by botocore alone (boto3's resources and S3 transfer double the start-up time).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+import botocore.config
+import botocore.session
+from aws_lambda_powertools import Logger
+
+from tailor.edges.bus import Facts, Queue
+from tailor.edges.mailer import Mailer
+from tailor.edges.store import Store
+from tailor.kernel.instants import MINUTE
+from tailor.kernel.keys import new_id
+from tailor.kernel.program import Program
+
+if TYPE_CHECKING:
+    from tailor.rules.compiled import Compiled
+
+DEFINITIONS_LIVE = MINUTE
+"""How long a function trusts the definitions it has read."""
+
+
+def now() -> int:
+    """The instant it is."""
+    return time.time_ns() // 1_000_000
+
+
+def person_id(now: int) -> str:
+    """A new id for a person."""
+    return new_id("p", now=now, entropy=secrets.token_bytes(10))
+
+
+def owner() -> str:
+    """A name for this piece of work that no other has."""
+    return secrets.token_hex(8)
+
+
+@cache
+def logger() -> Logger:
+    """Structured logs; ids only, never an address."""
+    return Logger()
+
+
+def count(name: str, value: float = 1, unit: str = "Count", **dimensions: str) -> None:
+    """One CloudWatch metric by the embedded metric format (one log line, no request)."""
+    names = {"service": os.environ.get("POWERTOOLS_SERVICE_NAME", "tailor"), **dimensions}
+    directive = {
+        "Namespace": os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Tailor"),
+        "Dimensions": [list(names)],
+        "Metrics": [{"Name": name, "Unit": unit}],
+    }
+    # CloudWatch reads metrics from standard output; Powertools' Metrics does the same for 75 ms of start-up.
+    print(json.dumps({"_aws": {"Timestamp": now(), "CloudWatchMetrics": [directive]}, name: value, **names}))  # noqa: T201
+
+
+@cache
+def _session() -> botocore.session.Session:
+    return botocore.session.get_session()
+
+
+@cache
+def client(service: str) -> Any:
+    """A botocore client. SES gets one attempt a call, see :mod:`tailor.edges.mailer`."""
+    if service == "sesv2":
+        config = botocore.config.Config(
+            retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=20, parameter_validation=False
+        )
+    else:
+        config = botocore.config.Config(
+            retries={"mode": "standard", "max_attempts": 4},
+            connect_timeout=2,
+            read_timeout=10,
+            parameter_validation=False,
+            max_pool_connections=20,
+        )
+    return _session().create_client(service, config=config)
+
+
+@cache
+def store() -> Store:
+    """The two tables."""
+    return Store(client("dynamodb"), people=os.environ.get("PEOPLE_TABLE", ""), ledger=os.environ["LEDGER_TABLE"])
+
+
+@cache
+def ingest_queue() -> Queue:
+    """Where events wait for ``absorb``."""
+    return Queue(client("sqs"), os.environ["INGEST_QUEUE_URL"])
+
+
+@cache
+def send_queue() -> Queue:
+    """Where owed messages wait for ``send``."""
+    return Queue(client("sqs"), os.environ["SEND_QUEUE_URL"])
+
+
+@cache
+def facts() -> Facts:
+    """The bus for outsiders."""
+    return Facts(client("events"), os.environ["EVENT_BUS"])
+
+
+@cache
+def mailer() -> Mailer:
+    """SES."""
+    return Mailer(client("sesv2"), configuration_set=os.environ.get("CONFIGURATION_SET", ""))
+
+
+def secret_of_key(key: str) -> tuple[bytes, ...]:
+    """Signing secrets of a source key, newest first (two while one is being replaced); cached for a minute."""
+    return _cached(f"secret:{key}", lambda: _read_secrets(key))
+
+
+def _read_secrets(key: str) -> tuple[bytes, ...]:
+    ssm = client("ssm")
+    try:
+        answer = ssm.get_parameter(Name=f"{os.environ['SECRETS_PREFIX']}/keys/{key}", WithDecryption=True)
+    except ssm.exceptions.ParameterNotFound:
+        return ()
+    return tuple(line.encode() for line in answer["Parameter"]["Value"].splitlines() if line)
+
+
+def keep_secret(key: str, secret: str) -> None:
+    """Store the signing secret of a source key, keeping the one before valid beside it."""
+    kept = [s.decode() for s in _read_secrets(key)][:1]
+    value = "\n".join(dict.fromkeys([secret, *kept]))
+    client("ssm").put_parameter(
+        Name=f"{os.environ['SECRETS_PREFIX']}/keys/{key}", Value=value, Type="SecureString", Overwrite=True
+    )
+
+
+def forget_secret(key: str) -> None:
+    """Remove the signing secret of a source key."""
+    ssm = client("ssm")
+    try:
+        ssm.delete_parameter(Name=f"{os.environ['SECRETS_PREFIX']}/keys/{key}")
+    except ssm.exceptions.ParameterNotFound:
+        pass
+
+
+@cache
+def signing_keys() -> dict[str, bytes]:
+    """Keys of our own tokens by kid; the first signs, all verify. The secret is text, or a JSON object kid → text."""
+    text = _secret_string(os.environ["SIGNING_SECRET_ARN"])
+    if text.startswith("{"):
+        return {kid: key.encode() for kid, key in json.loads(text).items()}
+    return {"1": text.encode()}
+
+
+@cache
+def admin_token() -> str:
+    """The token that may do everything, made by the deployment."""
+    return _secret_string(os.environ["ADMIN_SECRET_ARN"])
+
+
+def _secret_string(arn: str) -> str:
+    return str(client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
+
+
+@cache
+def public_url() -> str:
+    """Base of every link in a letter, without a slash at the end."""
+    if url := os.environ.get("PUBLIC_URL"):
+        return url.rstrip("/")
+    answer = client("ssm").get_parameter(Name=os.environ["PUBLIC_URL_PARAMETER"])
+    return str(answer["Parameter"]["Value"]).rstrip("/")
+
+
+def program() -> Program:
+    """The definitions in force, read again after a minute; the same object as long as they are the same."""
+    return _cached("program", _read_program)
+
+
+def _read_program() -> Program:
+    fresh = Program.of(store().definitions("programme").values())
+    known: Program
+    _, known = _CACHE.get("program", (0, fresh))
+    return known if known.version == fresh.version else fresh
+
+
+def compiled() -> Compiled:
+    """The definitions in force as code, compiled once for each version of them."""
+    return _compile(program())
+
+
+@lru_cache(maxsize=2)
+def _compile(program: Program) -> Compiled:
+    # Here and not above: the door does not decide, and need not load what does.
+    from tailor.rules.compiled import Compiled
+
+    return Compiled(program)
+
+
+def key(mark: str) -> dict[str, Any] | None:
+    """The document of a key or token by the digest of what was shown once; a known one is read again after a minute."""
+    try:
+        return _cached(f"key:{mark}", lambda: _read_key(mark))
+    except LookupError:
+        return None
+
+
+def _read_key(mark: str) -> dict[str, Any]:
+    # An unknown key raises past the cache: guesses must not fill the memory, nor a new key wait a minute.
+    document = store().definition("key", mark)
+    if document is None:
+        raise LookupError
+    return document
+
+
+_CACHE: dict[str, tuple[int, Any]] = {}
+
+
+def _cached[T](name: str, read: Callable[[], T]) -> T:
+    entry = _CACHE.get(name)
+    if entry is None or entry[0] <= now():
+        entry = (now() + DEFINITIONS_LIVE, read())
+        _CACHE[name] = entry
+    value: T = entry[1]
+    return value

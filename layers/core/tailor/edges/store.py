@@ -1,0 +1,499 @@
+"""All of Tailor's DynamoDB: two tables, ``people`` and ``ledger``.
+
+people: one item a person: ``pk`` id, ``v`` version, ``s`` packed state, ``due_shard``/``due_at`` (sparse index
+``due``), ``fx`` outbox of the last write. A person merged away leaves ``{pk, v, into}``.
+
+ledger, by partition and sort key:
+
+============  ======================  =====================  ==============================================
+row           pk                      sk                     holds
+============  ======================  =====================  ==============================================
+identifier    ``I#kind#hash``         ``I``                  ``p`` person: a unique claim
+event         ``P#person``            ``E#time#mark``        ``n`` name, ``b`` JSON; expires by ``ttl``
+consent       ``P#person``            ``C#time#hash``        ``b`` JSON, hash-chained
+message       ``P#person``            ``S#message``          the send ledger, no body
+merge         ``P#person``            ``G#time#other``       ``s`` the state merged away
+suppression   ``Z#hash``              ``Z``                  ``why``; survives erasure
+definition    ``D#kind``              key                    ``s`` packed JSON document
+quarantine    ``Q#day``               ``time#hash``          ``s`` packed JSON: reason and raw item
+============  ======================  =====================  ==============================================
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tailor.edges.dynamo import Dynamo, Item, encode, pack_item, unpack_item
+from tailor.kernel.errors import Rejected, Stale
+from tailor.kernel.event import Event, Identifier
+from tailor.kernel.instants import DAY, NEVER, iso
+from tailor.kernel.keys import DUE_SHARDS, digest, due_shard, identifier_key, suppression_key
+from tailor.kernel.person import Person
+
+EVENT_LIFE = 395 * DAY
+"""How long event rows live: 13 months."""
+QUARANTINE_LIFE = 30 * DAY
+MESSAGE_RANKS = {
+    "CLAIMED": 0,
+    "SENDING": 1,
+    "SKIPPED": 2,
+    "FAILED": 2,
+    "UNKNOWN": 2,
+    "SENT": 3,
+    "DELIVERED": 4,
+    "BOUNCED": 5,
+    "COMPLAINED": 6,
+}
+"""States of a message. Those at or above SKIPPED are final for the sender; SES events only ever move a row up."""
+
+
+@dataclass(slots=True)
+class Write:
+    """One person's next state and all that must be true with it.
+
+    ``person.version`` is the new version; the write holds only where the stored one is one less (or, at 1, where
+    there is none). ``claims`` are identifiers newly taken, ``absorbed`` people merged into this one as read,
+    ``consents`` rows of the chain. These three make the write a transaction; without them it goes in a batch.
+    """
+
+    person: Person
+    outbox: bytes | None = None
+    claims: Sequence[Identifier] = ()
+    absorbed: Sequence[Person] = ()
+    consents: Sequence[Mapping[str, Any]] = ()
+    had_due: bool = False
+
+
+@dataclass(slots=True)
+class Loaded:
+    """People by the id they were asked for; one merged away is found under the id of who took them in."""
+
+    people: dict[str, Person] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)
+
+
+class Store:
+    """The two tables. ``client`` is a botocore DynamoDB client."""
+
+    def __init__(self, client: Any, *, people: str, ledger: str) -> None:
+        self._db = Dynamo(client)
+        self._people = people
+        self._ledger = ledger
+
+    # ---- people
+
+    def claims(self, identifiers: Iterable[Identifier], *, consistent: bool = False) -> dict[Identifier, str]:
+        """Who holds which identifier; those nobody holds are left out."""
+        wanted = {identifier_key(i.kind, i.value): i for i in identifiers}
+        keys = [{"pk": key, "sk": "I"} for key in wanted]
+        return {wanted[row["pk"]]: row["p"] for row in self._db.get(self._ledger, keys, consistent=consistent)}
+
+    def people(self, ids: Iterable[str], *, consistent: bool = False) -> Loaded:
+        """The people with these ids, following merges."""
+        loaded = Loaded()
+        wanted = set(ids)
+        while wanted:
+            rows = self._db.get(self._people, [{"pk": id} for id in wanted], consistent=consistent)
+            wanted = set()
+            for row in rows:
+                if "into" in row:
+                    loaded.moved[row["pk"]] = row["into"]
+                    if row["into"] not in loaded.people:
+                        wanted.add(row["into"])
+                else:
+                    loaded.people[row["pk"]] = _person(row)
+        for old in loaded.moved:
+            while loaded.moved[old] in loaded.moved:
+                loaded.moved[old] = loaded.moved[loaded.moved[old]]
+        return loaded
+
+    def person(self, id: str, *, consistent: bool = False) -> Person | None:
+        """One person, following merges."""
+        loaded = self.people([id], consistent=consistent)
+        return loaded.people.get(loaded.moved.get(id, id))
+
+    def write(self, writes: Sequence[Write], *, now: int) -> list[Write]:
+        """Write people where their versions still hold; answers those that lost and must be decided again."""
+        plain = [w for w in writes if not (w.claims or w.absorbed or w.consents or w.person.version == 1)]
+        joint = [w for w in writes if w.claims or w.absorbed or w.consents or w.person.version == 1]
+        held = self._db.execute_all([self._statement(w) for w in plain])
+        lost = [w for w, ok in zip(plain, held, strict=True) if not ok]
+        return lost + self._write_joint(joint, now)
+
+    def _write_joint(self, writes: Sequence[Write], now: int) -> list[Write]:
+        """Several people a transaction; where one of them loses, each alone."""
+        lost: list[Write] = []
+        bundle: list[tuple[Write, list[dict[str, Any]]]] = []
+        size = 0
+        for write in writes:
+            actions = self._actions(write, now)
+            if size + len(actions) > 100:
+                lost += self._transact(bundle)
+                bundle, size = [], 0
+            bundle.append((write, actions))
+            size += len(actions)
+        return lost + self._transact(bundle)
+
+    def _transact(self, bundle: Sequence[tuple[Write, list[dict[str, Any]]]]) -> list[Write]:
+        if not bundle:
+            return []
+        try:
+            self._db.transact([action for _, actions in bundle for action in actions])
+        except Stale:
+            if len(bundle) == 1:
+                return [bundle[0][0]]
+            return [write for one in bundle for write in self._transact([one])]
+        return []
+
+    def _statement(self, write: Write) -> dict[str, Any]:
+        person = write.person
+        sets, values = ["SET v=? SET s=?"], [encode(person.version), encode(person.pack())]
+        if person.due < NEVER:
+            sets.append("SET due_shard=? SET due_at=?")
+            values += [encode(due_shard(person.id)), encode(person.due)]
+        elif write.had_due:
+            sets.append("REMOVE due_shard REMOVE due_at")
+        if write.outbox is not None:
+            sets.append("SET fx=?")
+            values.append(encode(write.outbox))
+        else:
+            sets.append("REMOVE fx")
+        return {
+            "Statement": f'UPDATE "{self._people}" {" ".join(sets)} WHERE pk=? AND v=?',
+            "Parameters": [*values, encode(person.id), encode(person.version - 1)],
+        }
+
+    def _actions(self, write: Write, now: int) -> list[dict[str, Any]]:
+        person = write.person
+        item: Item = {"pk": person.id, "v": person.version, "s": person.pack()}
+        if person.due < NEVER:
+            item |= {"due_shard": due_shard(person.id), "due_at": person.due}
+        if write.outbox is not None:
+            item["fx"] = write.outbox
+        actions = [self._put_if_version(item, person.version - 1)]
+        for claim in write.claims:
+            mine = {"pk": identifier_key(claim.kind, claim.value), "sk": "I", "p": person.id}
+            actions.append(_put(self._ledger, mine, "attribute_not_exists(pk)"))
+        for other in write.absorbed:
+            actions.append(
+                self._put_if_version({"pk": other.id, "v": other.version + 1, "into": person.id}, other.version)
+            )
+            merge = {"pk": f"P#{person.id}", "sk": f"G#{now:013d}#{other.id}", "s": other.pack(), "v": other.version}
+            actions.append(_put(self._ledger, merge))
+            for kind, values in other.identifiers.items():
+                actions += [self._repoint(Identifier(kind, value), other.id, person.id) for value in values]
+        for row in write.consents:
+            body = json.dumps(row, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+            link = {"pk": f"P#{person.id}", "sk": f"C#{row['at']:013d}#{row['hash']}", "b": body}
+            actions.append(_put(self._ledger, link))
+        if len(actions) > 100:
+            raise Rejected("one event brings too many identifiers at once", code="too-many-identifiers")
+        return actions
+
+    def _put_if_version(self, item: Item, version: int) -> dict[str, Any]:
+        if version == 0:
+            return _put(self._people, item, "attribute_not_exists(pk)")
+        return _put(self._people, item, "v = :v", {":v": version})
+
+    def _repoint(self, claim: Identifier, old: str, new: str) -> dict[str, Any]:
+        return {
+            "Update": {
+                "TableName": self._ledger,
+                "Key": pack_item({"pk": identifier_key(claim.kind, claim.value), "sk": "I"}),
+                "UpdateExpression": "SET p = :new",
+                "ConditionExpression": "p = :old",
+                "ExpressionAttributeValues": pack_item({":new": new, ":old": old}),
+            }
+        }
+
+    def due(self, shard: int, *, now: int, limit: int = 1000) -> list[str]:
+        """Ids of people of one shard whose clock has struck, the longest waiting first."""
+        rows = self._db.query(
+            TableName=self._people,
+            IndexName="due",
+            KeyConditionExpression="due_shard = :s AND due_at <= :now",
+            ExpressionAttributeValues=pack_item({":s": str(shard), ":now": now}),
+            Limit=limit,
+        )
+        return [row["pk"] for row, _ in zip(rows, range(limit), strict=False)]
+
+    def everybody(self, *, segment: int = 0, segments: int = 1) -> Iterator[Person]:
+        """Walk the people table (one of ``segments`` parallel scans)."""
+        arguments: dict[str, Any] = {"TableName": self._people, "Segment": segment, "TotalSegments": segments}
+        while True:
+            answer = self._db.call("scan", **arguments)
+            for raw in answer["Items"]:
+                row = unpack_item(raw)
+                if "into" not in row:
+                    yield _person(row)
+            if "LastEvaluatedKey" not in answer:
+                return
+            arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    # ---- events
+
+    def put_events(self, events: Iterable[tuple[str, Event]]) -> None:
+        """Append (person id, event) rows; the same event twice is one row."""
+        self._db.put_all(self._ledger, (_event_row(person, event) for person, event in events))
+
+    def events(self, person: Person, *, newest_first: bool = False) -> Iterator[Event]:
+        """All events of a person and of those merged into them, each once, by id of the sender."""
+        seen: set[str] = set()
+        for id in (person.id, *person.aliases):
+            for row in self._rows(f"P#{id}", "E#", newest_first=newest_first):
+                event = Event.from_json(json.loads(row["b"]))
+                if event.mark not in seen:
+                    seen.add(event.mark)
+                    yield event
+
+    def consents(self, person: Person) -> Iterator[dict[str, Any]]:
+        """The rows of the consent chain, oldest first."""
+        for row in self._rows(f"P#{person.id}", "C#"):
+            yield json.loads(row["b"])
+
+    def _rows(self, pk: str, prefix: str, *, newest_first: bool = False) -> Iterator[Item]:
+        return self._db.query(
+            TableName=self._ledger,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues=pack_item({":pk": pk, ":prefix": prefix}),
+            ScanIndexForward=not newest_first,
+        )
+
+    # ---- messages
+
+    def messages(self, person: Person) -> list[Item]:
+        """The send ledger of a person and of those merged into them."""
+        rows = [row for id in (person.id, *person.aliases) for row in self._rows(f"P#{id}", "S#")]
+        return [{**row, "message": row["sk"][2:]} for row in rows]
+
+    def message(self, person: str, message: str) -> Item | None:
+        """One row of the send ledger."""
+        rows = self._db.get(self._ledger, [_message_key(person, message)], consistent=True)
+        return rows[0] if rows else None
+
+    def suppressed(self, email: str) -> str | None:
+        """Why an address must never be written to, or ``None``."""
+        rows = self._db.get(self._ledger, [{"pk": suppression_key(email), "sk": "Z"}], consistent=True)
+        return rows[0]["why"] if rows else None
+
+    def suppress(self, email: str, why: str, *, now: int) -> None:
+        """Never write to this address again."""
+        self._db.put_all(self._ledger, [{"pk": suppression_key(email), "sk": "Z", "why": why, "at": now}])
+
+    def claim_message(self, person: str, message: str, row: Mapping[str, Any]) -> None:
+        """Create the ledger row of a message; whoever creates it may send it.
+
+        Raises
+        ------
+        Stale : it exists already.
+        """
+        item = {**_message_key(person, message), "rank": MESSAGE_RANKS[row["state"]], **row}
+        self._db.call(
+            "put_item", TableName=self._ledger, Item=pack_item(item), ConditionExpression="attribute_not_exists(pk)"
+        )
+
+    def start_sending(self, holder: str, message: str, *, person: Person, owner: str, now: int, **facts: Any) -> None:
+        """CLAIMED → SENDING, only for the ``owner`` of the claim and only while the person is as it was read, so that
+        nothing withdrawn in between can leave. ``holder`` is the id the row stands under: the person's, or an alias.
+
+        Raises
+        ------
+        Stale : the claim was taken over, or the person has changed.
+        """
+        update = self._move(
+            holder,
+            message,
+            {"state": "SENDING", "rank": MESSAGE_RANKS["SENDING"], "sending_at": now, **facts},
+            "#state = :from AND #owner = :owner",
+            {":from": "CLAIMED", ":owner": owner},
+            {"#owner": "owner"},
+        )
+        check = {
+            "TableName": self._people,
+            "Key": pack_item({"pk": person.id}),
+            "ConditionExpression": "v = :v",
+            "ExpressionAttributeValues": pack_item({":v": person.version}),
+        }
+        self._db.transact([{"Update": update}, {"ConditionCheck": check}])
+
+    def take_over(self, person: str, message: str, *, state: str, since: int, owner: str, now: int) -> None:
+        """Own a message that its first worker left in ``state`` at ``since``; it is CLAIMED again.
+
+        Raises
+        ------
+        Stale : somebody else moved it.
+        """
+        self._db.call(
+            "update_item",
+            **self._move(
+                person,
+                message,
+                {"state": "CLAIMED", "rank": MESSAGE_RANKS["CLAIMED"], "claimed_at": now, "owner": owner},
+                "#state = :from AND claimed_at = :since",
+                {":from": state, ":since": since},
+            ),
+        )
+
+    def settle(self, person: str, message: str, state: str, *, now: int, **facts: Any) -> bool:
+        """Move a message up to ``state``; false if it already is as far or further, or does not exist."""
+        rank = MESSAGE_RANKS[state]
+        move = self._move(
+            person,
+            message,
+            {"state": state, "rank": rank, f"{state.lower()}_at": now, **facts},
+            "#rank < :rank",
+            {},
+        )
+        try:
+            self._db.call("update_item", **move)
+        except Stale:
+            return False
+        return True
+
+    def release(self, person: str, message: str, *, owner: str) -> None:
+        """SENDING → CLAIMED by nobody, after SES refused to accept it for now."""
+        self._db.call(
+            "update_item",
+            **self._move(
+                person,
+                message,
+                {"state": "CLAIMED", "rank": MESSAGE_RANKS["CLAIMED"], "claimed_at": 0},
+                "#state = :from AND #owner = :owner",
+                {":from": "SENDING", ":owner": owner},
+                {"#owner": "owner"},
+            ),
+        )
+
+    def _move(
+        self,
+        person: str,
+        message: str,
+        facts: Mapping[str, Any],
+        condition: str,
+        values: Mapping[str, Any],
+        names: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        used = {"#state": "state", "#rank": "rank"} | dict(names or {})
+        condition_names = {name: field for name, field in used.items() if name in condition}
+        return {
+            "TableName": self._ledger,
+            "Key": pack_item(_message_key(person, message)),
+            "UpdateExpression": "SET " + ", ".join(f"#f_{name} = :f_{name}" for name in facts),
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": condition_names | {f"#f_{name}": name for name in facts},
+            "ExpressionAttributeValues": pack_item(
+                {f":f_{name}": value for name, value in facts.items()}
+                | dict(values)
+                | ({":rank": facts["rank"]} if ":rank" in condition else {})
+            ),
+        }
+
+    # ---- definitions and quarantine
+
+    def definitions(self, kind: str) -> dict[str, dict[str, Any]]:
+        """All documents of one kind, by key."""
+        rows = self._db.query(
+            TableName=self._ledger,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=pack_item({":pk": f"D#{kind}"}),
+        )
+        return {row["sk"]: _unpack_document(row["s"]) for row in rows}
+
+    def definition(self, kind: str, key: str) -> dict[str, Any] | None:
+        """One document."""
+        rows = self._db.get(self._ledger, [{"pk": f"D#{kind}", "sk": key}], consistent=True)
+        return _unpack_document(rows[0]["s"]) if rows else None
+
+    def define(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
+        """Create or replace a document.
+
+        Raises
+        ------
+        Rejected : packed it is larger than DynamoDB's item.
+        """
+        packed = _pack_document(document)
+        if len(packed) > 390_000:
+            raise Rejected(
+                f"{kind} {key!r} is {len(packed)} bytes packed, the limit is 390000: split it",
+                code="too-large",
+                status=413,
+            )
+        self._db.put_all(self._ledger, [{"pk": f"D#{kind}", "sk": key, "s": packed}])
+
+    def undefine(self, kind: str, key: str) -> None:
+        """Remove a document; nothing happens if there is none."""
+        self._db.call("delete_item", TableName=self._ledger, Key=pack_item({"pk": f"D#{kind}", "sk": key}))
+
+    def quarantine(self, rows: Iterable[Mapping[str, Any]], *, now: int) -> None:
+        """Keep what a verified sender sent and we could not use; each row has ``source``, ``reason`` and ``raw``."""
+        items = []
+        for row in rows:
+            packed = _pack_document(row)
+            items.append(
+                {
+                    "pk": f"Q#{iso(now)[:10]}",
+                    "sk": f"{now:013d}#{digest(str(row.get('source')), packed.hex(), size=8)}",
+                    "s": packed,
+                    "ttl": (now + QUARANTINE_LIFE) // 1000,
+                }
+            )
+        self._db.put_all(self._ledger, items)
+
+    def quarantined(self, day: str) -> list[dict[str, Any]]:
+        """The quarantine of one day (``2026-11-24``), each row with its ``id``."""
+        rows = self._db.query(
+            TableName=self._ledger,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=pack_item({":pk": f"Q#{day}"}),
+        )
+        return [{"id": f"{day}/{row['sk']}", **_unpack_document(row["s"])} for row in rows]
+
+    def unquarantine(self, id: str) -> None:
+        """Drop one row of the quarantine, after its replay."""
+        day, _, sk = id.partition("/")
+        self._db.call("delete_item", TableName=self._ledger, Key=pack_item({"pk": f"Q#{day}", "sk": sk}))
+
+
+ALL_DUE_SHARDS = range(DUE_SHARDS)
+
+
+def _person(row: Item) -> Person:
+    return Person.unpack(row["pk"], row["v"], row["s"], row.get("due_at", NEVER))
+
+
+def _event_row(person: str, event: Event) -> Item:
+    return {
+        "pk": f"P#{person}",
+        "sk": f"E#{event.at:013d}#{event.mark}",
+        "n": event.name,
+        "b": json.dumps(event.to_json(), separators=(",", ":"), ensure_ascii=False),
+        "ttl": (event.at + EVENT_LIFE) // 1000,
+    }
+
+
+def _message_key(person: str, message: str) -> dict[str, str]:
+    return {"pk": f"P#{person}", "sk": f"S#{message}"}
+
+
+def _put(
+    table: str, item: Mapping[str, Any], condition: str | None = None, values: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    put: dict[str, Any] = {"TableName": table, "Item": pack_item(item)}
+    if condition is not None:
+        put["ConditionExpression"] = condition
+    if values:
+        put["ExpressionAttributeValues"] = pack_item(values)
+    return {"Put": put}
+
+
+def _pack_document(document: Mapping[str, Any]) -> bytes:
+    return zlib.compress(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def _unpack_document(packed: bytes) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(zlib.decompress(packed))
+    return document

@@ -1,0 +1,1 @@
+"""One verb each: read, decide by the rules, write. Every flow may run twice."""

@@ -1,0 +1,130 @@
+"""Choose: a person's own say about what they get. Taken at once: it is written before the answer goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tailor.edges.store import Store
+from tailor.flows.absorb import absorb
+from tailor.kernel.event import ConsentChange, Event, Grant, Identifier
+from tailor.kernel.keys import digest, read_token
+from tailor.kernel.person import Person
+from tailor.kernel.program import Program
+from tailor.rules.compiled import Compiled
+from tailor.rules.consent import grant_of, permits
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One line of the preference page: ``key`` is ``purpose`` or ``purpose:topic``."""
+
+    key: str
+    title: str
+    chosen: bool
+
+
+@dataclass(slots=True)
+class Desk:
+    """What taking a choice needs."""
+
+    store: Store
+    compiled: Compiled
+    signing_keys: Mapping[str, bytes]
+    new_id: Callable[[int], str]
+
+
+def unsubscribe(token: str, desk: Desk, *, how: Mapping[str, Any], now: int) -> None:
+    """One click (RFC 8058): withdraw the purpose the letter was sent for, whole. Repeating it changes nothing.
+
+    ``how`` is kept as evidence with the choice.
+
+    Raises
+    ------
+    Rejected : the token is forged.
+    """
+    id, _, purpose = read_token(token, purpose="unsubscribe", keys=desk.signing_keys).partition("|")
+    person = desk.store.person(id, consistent=True)
+    if person is not None and grant_of(person, purpose) != "withdrawn":
+        _take(person, [ConsentChange(purpose, "withdrawn")], desk, how=how, now=now)
+
+
+def check_unsubscribe(token: str, desk: Desk) -> None:
+    """Read the token and change nothing.
+
+    Raises
+    ------
+    Rejected : the token is forged.
+    """
+    read_token(token, purpose="unsubscribe", keys=desk.signing_keys)
+
+
+def choices(token: str, desk: Desk, *, now: int) -> list[Choice]:
+    """What the person can choose and how it stands; empty for somebody we do not know (any more).
+
+    Raises
+    ------
+    Rejected : the token is forged.
+    """
+    person = _person(token, desk)
+    return _choices(person, desk.compiled.program, now) if person else []
+
+
+def choose(token: str, chosen: set[str], desk: Desk, *, how: Mapping[str, Any], now: int) -> list[Choice]:
+    """Take the choices of the preference page: ``chosen`` are the keys ticked, all others are not wanted.
+
+    Raises
+    ------
+    Rejected : the token is forged.
+    """
+    person = _person(token, desk)
+    if person is None:
+        return []
+    changes = [
+        _change(choice.key, "granted" if choice.key in chosen else "withdrawn")
+        for choice in _choices(person, desk.compiled.program, now)
+        if (choice.key in chosen) != choice.chosen
+    ]
+    if changes:
+        person = _take(person, changes, desk, how=how, now=now)
+    return _choices(person, desk.compiled.program, now)
+
+
+def _person(token: str, desk: Desk) -> Person | None:
+    id = read_token(token, purpose="preferences", keys=desk.signing_keys)
+    return desk.store.person(id, consistent=True)
+
+
+def _choices(person: Person, program: Program, now: int) -> list[Choice]:
+    lines = []
+    for purpose in program.purposes.values():
+        if purpose.basis == "contract":
+            continue
+        lines.append(Choice(purpose.name, purpose.title, permits(person, purpose.name, program, now=now)))
+        for topic in program.topics.values():
+            if topic.purpose == purpose.name:
+                wanted = permits(person, purpose.name, program, topic=topic.key, now=now)
+                lines.append(Choice(f"{purpose.name}:{topic.key}", topic.title, wanted))
+    return lines
+
+
+def _change(key: str, grant: Grant) -> ConsentChange:
+    purpose, _, topic = key.partition(":")
+    return ConsentChange(purpose, grant, topic)
+
+
+def _take(person: Person, changes: Sequence[ConsentChange], desk: Desk, *, how: Mapping[str, Any], now: int) -> Person:
+    event = Event(
+        id=digest("choice", person.id, str(person.version), str(now)),
+        kind="consent",
+        name="Consent Changed",
+        at=now,
+        received=now,
+        source="preferences",
+        identifiers=(Identifier("person", person.id),),
+        context={"consent": dict(how)},
+        consent=tuple(changes),
+    )
+    ((after, _),) = absorb([event], desk.store, desk.compiled, new_id=desk.new_id, now=now)
+    return after

@@ -1,0 +1,1 @@
+"""Plain data and its identities; imports nothing but the standard library, and no clock."""

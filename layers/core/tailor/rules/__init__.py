@@ -1,0 +1,1 @@
+"""Pure decisions about one person: no I/O, no clock, no environment."""

@@ -1,0 +1,124 @@
+"""What an event makes true of a person: traits, purchases, views.
+
+Everything here is independent of the order of arrival: each value carries the instant of the event that set it, the
+later one wins, and at the same instant the one whose JSON sorts last.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from tailor.kernel.event import Event
+from tailor.kernel.person import Person
+
+ORDERS = 500
+"""Newest orders kept for the order count and the lifetime value."""
+PURCHASES = 100
+"""Newest product and category names in ``purchase_history``."""
+ATTRIBUTES = 300
+"""Attributes a person may hold; further ones are refused and flagged."""
+COMPUTED = frozenset({"order_count", "lifetime_value", "purchase_history", "last_purchase_category"})
+"""Attributes only purchases can set."""
+
+
+def apply(person: Person, event: Event) -> set[str]:
+    """Change ``person`` by one event; answers the names of the attributes that changed."""
+    before = {name: person.attributes.get(name) for name in (*event.traits, *_touched_by(event.name))}
+    for name, value in event.traits.items():
+        if name == "purchase_history" and isinstance(value, list):
+            _bought(person, [str(v) for v in value], event.at)
+            compute(person)
+        elif name not in COMPUTED:
+            _set(person, name, value, event.at)
+    if event.name == "Order Completed":
+        _order(person, event)
+        compute(person)
+    elif event.name == "Product Viewed":
+        _seen(person, event)
+    return {name for name, value in before.items() if person.attributes.get(name) != value}
+
+
+def compute(person: Person) -> None:
+    """Set the attributes that only orders and purchases can set; also after a merge."""
+    if person.orders:
+        person.attributes["order_count"] = len(person.orders)
+        person.attributes["lifetime_value"] = float(sum(Decimal(total) for _, total, _ in person.orders.values()))
+    newest = sorted(person.purchases, key=lambda name: (-person.purchases[name], name))[:PURCHASES]
+    if len(person.purchases) > PURCHASES:
+        person.purchases = {name: person.purchases[name] for name in newest}
+    if newest:
+        person.attributes["purchase_history"] = newest
+
+
+def _touched_by(name: str) -> tuple[str, ...]:
+    match name:
+        case "Order Completed":
+            return tuple(COMPUTED)
+        case "Product Viewed":
+            return ("last_viewed_product", "last_viewed_category")
+        case _:
+            return ()
+
+
+def _set(person: Person, name: str, value: Any, at: int) -> None:
+    last = person.written.get(name)
+    if last is not None:
+        if last > at or (last == at and _order_key(value) <= _order_key(person.attributes.get(name))):
+            return
+    elif len(person.written) >= ATTRIBUTES:
+        if "attributes:too-many" not in person.flags:
+            person.flags.append("attributes:too-many")
+        return
+    person.written[name] = at
+    if value is None:
+        person.attributes.pop(name, None)
+    else:
+        person.attributes[name] = value[:1000] if isinstance(value, (str, list)) else value
+
+
+def _order_key(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _order(person: Person, event: Event) -> None:
+    properties = event.properties
+    order = str(properties.get("order_id") or event.id)
+    total = _money(properties.get("total", properties.get("revenue")))
+    entry = [event.at, str(total), str(properties.get("currency") or "")]
+    known = person.orders.get(order)
+    if known is None or known < entry:
+        person.orders[order] = entry
+        if len(person.orders) > ORDERS:
+            del person.orders[min(person.orders, key=lambda o: person.orders[o][0])]
+    products = _products(properties)
+    _bought(person, [str(p[field]) for p in products for field in ("name", "category") if p.get(field)], event.at)
+    categories = sorted(str(p["category"]) for p in products if p.get("category"))
+    if categories:
+        _set(person, "last_purchase_category", categories[0], event.at)
+
+
+def _bought(person: Person, names: list[str], at: int) -> None:
+    for name in names:
+        person.purchases[name] = max(at, person.purchases.get(name, at))
+
+
+def _seen(person: Person, event: Event) -> None:
+    if name := event.properties.get("name"):
+        _set(person, "last_viewed_product", str(name), event.at)
+    if category := event.properties.get("category"):
+        _set(person, "last_viewed_category", str(category), event.at)
+
+
+def _products(properties: dict[str, Any]) -> list[dict[str, Any]]:
+    products = properties.get("products")
+    return [p for p in products if isinstance(p, dict)] if isinstance(products, list) else []
+
+
+def _money(value: Any) -> Decimal:
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return Decimal(0)
+    return amount if amount.is_finite() else Decimal(0)

@@ -1,0 +1,304 @@
+"""Templates: compiled once for each version, rendered for one person's view, never sent broken.
+
+A letter has a subject, a preheader, HTML, a text part, and calls to action of which the first that holds is shown. All
+of them are templates in the language of :mod:`tailor.rules.mailjinja`, over
+
+- the attributes of the catalogue that may serve the letter's purpose: ``first_name``, also ``user.first_name``;
+- ``CTA_Text`` and ``CTA_Link``, where there are calls to action;
+- ``subject`` and ``preheader`` inside the HTML and the text part;
+- :data:`GIVEN`, what the sender hands in.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Template as Compiled
+from jinja2 import TemplateError, TemplateSyntaxError
+from markupsafe import escape
+
+from tailor.kernel.errors import Rejected
+from tailor.kernel.program import Program, Template
+from tailor.rules.consent import View
+from tailor.rules.dressing import dress
+from tailor.rules.guard import SOURCE, Forbidden, Vocabulary, inspect
+from tailor.rules.mailjinja import HTML, Environment, blank, safe_url
+from tailor.rules.places import Html, Place, Plain
+from tailor.rules.plaintext import from_html, tidy
+from tailor.rules.reading import escaped
+from tailor.rules.segments import Rule, compile_rule
+
+GIVEN = frozenset({"postal_address", "preferences_url", "shop_name", "unsubscribe_url"})
+"""Names a letter may use beside attributes; their values are handed to :meth:`Letterhead.render`."""
+PURPOSES = {"marketing": "personalization", "transactional": "service"}
+"""Kind of a letter → the purpose whose permitted attributes it may use, and for whose view it is rendered."""
+SIZE = 500_000
+"""Characters of a rendered part; Gmail shows the first 102,400 bytes."""
+SUBJECT = 200
+PREHEADER = 250
+
+_ENVIRONMENT = Environment()
+_CTA = frozenset({"CTA_Link", "CTA_Text"})
+_LETTER = frozenset({"preheader", "subject"})
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
+_HREF = re.compile(
+    r"(<(?:a|area|v:[a-z]+)\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*?\shref\s*=\s*)(\"|')\s*(https?://.*?)\s*\2",
+    re.IGNORECASE | re.DOTALL,
+)
+_FAILURES = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, AssertionError)
+# Clients fill the rest of the preview line with the body's first words unless something invisible stands there.
+_HIDDEN = (
+    '<div style="display:none;max-height:0;overflow:hidden;opacity:0;mso-hide:all;font-size:1px;line-height:1px">'
+    "{{ preheader }}" + "&#847;&zwnj;&nbsp;" * 40 + "</div>"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter for one person.
+
+    Attributes
+    ----------
+    subject, preheader : one line each, without markup.
+    html, text : the two parts; the preheader is hidden at the top of the HTML.
+    links : original links of the HTML that may be counted, in order.
+    fallbacks : attributes in whose place a fallback is shown, in the order they were met.
+    """
+
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    links: tuple[str, ...]
+    fallbacks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One compiled piece of a template."""
+
+    compiled: Compiled
+    pointer: str
+    reads: frozenset[str]
+    needs: frozenset[str]
+
+    def render(self, context: dict[str, Any]) -> str:
+        pieces: list[str] = []
+        size = 0
+        try:
+            for piece in self.compiled.root_render_func(self.compiled.new_context(context, shared=True)):
+                pieces.append(piece)
+                size += len(piece)
+                if size > SIZE:
+                    raise Rejected(
+                        f"more than {SIZE} characters: show fewer items", code="letter-too-large", pointer=self.pointer
+                    )
+        except Rejected as error:
+            raise Rejected(error.detail, code=error.code, pointer=self.pointer, status=error.status) from error
+        except _FAILURES as error:
+            # What the exception says may quote the person's data.
+            raise Rejected(
+                f"a tag cannot be worked out for this person ({type(error).__name__})",
+                code="bad-render",
+                pointer=self.pointer,
+            ) from error
+        return "".join(pieces)
+
+
+class Letterhead:
+    """A compiled template.
+
+    Attributes
+    ----------
+    key : the template's.
+    rules : the conditions of its calls to action, whose counters the step must keep.
+    needs : attributes without which there is no letter: shown without a fallback, and outside of a condition that they
+        exist. A dry run warns of them.
+    """
+
+    __slots__ = ("_ctas", "_html", "_preheader", "_reads", "_subject", "_text", "key", "needs", "rules")
+
+    def __init__(
+        self,
+        key: str,
+        subject: _Part,
+        preheader: _Part,
+        html: _Part,
+        text: _Part,
+        ctas: tuple[tuple[Rule | None, _Part, _Part], ...],
+    ) -> None:
+        parts = [subject, preheader, html, text, *(part for _, *pair in ctas for part in pair)]
+        self.key = key
+        self.rules: tuple[Rule, ...] = tuple(rule for rule, _, _ in ctas if rule is not None)
+        self.needs: tuple[str, ...] = tuple(sorted(frozenset().union(*(part.needs for part in parts))))
+        self._reads = frozenset().union(*(part.reads for part in parts))
+        self._subject, self._preheader, self._html, self._text, self._ctas = subject, preheader, html, text, ctas
+
+    def render(
+        self, view: View, extra: Mapping[str, str], *, now: int, link: Callable[[int, str], str] | None = None
+    ) -> Letter:
+        """The letter for the person seen in ``view``.
+
+        Parameters
+        ----------
+        view : of the person, for the purpose of the letter's kind (:data:`PURPOSES`).
+        extra : values of :data:`GIVEN`.
+        now : instant at which the conditions of calls to action are decided.
+        link : (index, url) → what stands in its place, for every link of the HTML that may be counted: not the one to
+            unsubscribe, not the preferences, not mailto, tel or sms.
+
+        Raises
+        ------
+        Rejected : ``missing-value`` (no value and no fallback), ``unsafe-link``, ``bad-value``, ``bad-render`` or
+            ``letter-too-large``; ``pointer`` names the part. There is then no letter to send.
+        """
+        fallbacks: dict[str, None] = {}
+        known = {
+            name: plain
+            for name in self._reads
+            if (value := view.attributes.get(name)) is not None and not blank(plain := _plain(value))
+        }
+        context: dict[str, Any] = {**known, "user": known, "_fallbacks": fallbacks}
+        context.update((name, _CONTROLS.sub("", extra[name])) for name in GIVEN if name in extra)
+        for rule, text, target in self._ctas:
+            if rule is None or rule.holds(view, now=now)[0]:
+                context["CTA_Text"] = header_text(text.render(context), limit=SUBJECT)
+                context["CTA_Link"] = _checked(target.render(context), target.pointer)
+                break
+        context["subject"] = subject = header_text(self._subject.render(context), limit=SUBJECT)
+        context["preheader"] = preheader = header_text(self._preheader.render(context), limit=PREHEADER)
+        if not subject:
+            raise Rejected("the subject is empty", code="missing-value", pointer=self._subject.pointer)
+        body, links = _links(self._html.render(context), extra, link)
+        return Letter(subject, preheader, body, tidy(self._text.render(context)) + "\n", links, tuple(fallbacks))
+
+
+def compile_template(template: Template, program: Program) -> Letterhead:
+    """Check and compile one template of ``program``.
+
+    Raises
+    ------
+    Rejected : ``bad-template``; ``pointer`` names the part and ``detail`` the line: a syntax error, a name that does
+        not exist or may not be used for this kind of letter, a construct that is not allowed, a value in an unsafe
+        place.
+    """
+    pointer = f"/templates/{escaped(template.key)}"
+    purpose = PURPOSES[template.kind]
+    inner = Vocabulary.of(program, purpose, GIVEN)
+    outer = Vocabulary.of(program, purpose, GIVEN | _CTA if template.cta else GIVEN)
+    whole = Vocabulary.of(program, purpose, outer.given | _LETTER)
+    ctas = tuple(
+        (
+            None
+            if cta.when is None
+            else compile_rule(cta.when, program, purpose=purpose, pointer=f"{pointer}/cta/{index}/when"),
+            _compile(cta.text, "text", Plain(), inner, f"{pointer}/cta/{index}/text"),
+            _compile(cta.link, "link", Html.link(), inner, f"{pointer}/cta/{index}/link"),
+        )
+        for index, cta in enumerate(template.cta)
+    )
+    authored = template.text.strip() != ""
+    return Letterhead(
+        template.key,
+        _compile(template.subject, "subject", Plain(), outer, f"{pointer}/subject"),
+        _compile(template.preheader, "preheader", Plain(), outer, f"{pointer}/preheader"),
+        _compile(_with_preheader(template), HTML, Html(), whole, f"{pointer}/html"),
+        _compile(template.text, "text", Plain(), whole, f"{pointer}/text")
+        if authored
+        else _compile(from_html(template.html), "text", Plain(), whole, f"{pointer}/html"),
+        ctas,
+    )
+
+
+def header_text(text: str, *, limit: int) -> str:
+    """One line of at most ``limit`` characters: no controls, no line breaks, no bidirectional overrides, in NFC."""
+    clean = _CONTROLS.sub(" ", unicodedata.normalize("NFC", text))
+    line = " ".join(clean.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip("\u200d\ufe0f ") + "…"
+
+
+def _compile(source: str, name: str, place: Place, vocabulary: Vocabulary, pointer: str) -> _Part:
+    """One part; what Jinja2 and Python cannot parse is refused like everything else that is wrong with it."""
+
+    def refuse(detail: str, lineno: int | None = None) -> Rejected:
+        lines = source.split("\n")
+        near = lines[lineno - 1].strip()[:60] if lineno and lineno <= len(lines) else ""
+        where = f"line {lineno}, near {near!r}: " if near else ""
+        return Rejected(where + detail, code="bad-template", pointer=pointer)
+
+    if len(source) > SOURCE:
+        raise refuse(f"longer than {SOURCE} characters")
+    if odd := _CONTROLS.search(source.replace("\r\n", "\n")):
+        line = source.count("\n", 0, odd.start()) + 1
+        raise refuse(f"there is a control character, U+{ord(odd[0]):04X}: remove it", line)
+    try:
+        tree = _ENVIRONMENT.parse(source, name)
+        reads = inspect(tree, vocabulary)
+        needs = dress(tree, vocabulary, place)
+        tree.set_environment(_ENVIRONMENT)
+        code = _ENVIRONMENT.compile(tree, name)
+    except Forbidden as error:
+        raise refuse(error.detail, error.lineno) from error
+    except TemplateSyntaxError as error:
+        raise refuse(error.message or "a tag cannot be read", error.lineno) from error
+    except (RecursionError, MemoryError, SyntaxError, OverflowError, ValueError) as error:
+        raise refuse("a tag is nested too deeply or holds a number nobody can read") from error
+    return _Part(Compiled.from_code(_ENVIRONMENT, code, {}), pointer, reads, needs)
+
+
+def _with_preheader(template: Template) -> str:
+    """The HTML with the preheader hidden at its top, unless it is empty or the author has put it somewhere."""
+    source = template.html
+    if not template.preheader.strip() or re.search(r"\{\s*preheader\b", source):
+        return source
+    body = _BODY.search(source)
+    at = body.end() if body else 0
+    return source[:at] + _HIDDEN + source[at:]
+
+
+def _plain(value: Any) -> Any:
+    """A value as text, number, list or map, without controls and the overrides that garble what follows."""
+    match value:
+        case str():
+            return _CONTROLS.sub("", value)
+        case bool() | int() | float():
+            return value
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case Mapping():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case _:
+            return None
+
+
+def _checked(target: str, pointer: str) -> str:
+    try:
+        return safe_url(target)
+    except Rejected as error:
+        raise Rejected(error.detail, code=error.code, pointer=pointer) from error
+
+
+def _links(
+    source: str, extra: Mapping[str, str], link: Callable[[int, str], str] | None
+) -> tuple[str, tuple[str, ...]]:
+    """The HTML with its links replaced, and the originals."""
+    own = tuple(url for name in ("unsubscribe_url", "preferences_url") if (url := extra.get(name)))
+    found: list[str] = []
+
+    def replaced(match: re.Match[str]) -> str:
+        url = html.unescape(match[3])
+        if own and url.startswith(own):
+            return match[0]
+        found.append(url)
+        if link is None:
+            return match[0]
+        return f"{match[1]}{match[2]}{escape(link(len(found) - 1, url))}{match[2]}"
+
+    changed = _HREF.sub(replaced, source)
+    return changed, tuple(found)

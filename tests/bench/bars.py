@@ -1,0 +1,67 @@
+"""What is measured, what it must reach, and whether it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A target for the metrics whose names match ``pattern``; one without limits is only reported."""
+
+    pattern: str
+    unit: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def holds(self, value: float) -> bool:
+        """Whether ``value`` reaches it."""
+        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+
+    def __str__(self) -> str:
+        limits = [f"≥ {self.at_least:,g}" if self.at_least is not None else ""]
+        limits += [f"≤ {self.at_most:,g}" if self.at_most is not None else ""]
+        return " ".join(filter(None, limits))
+
+
+BARS = (
+    Bar("absorb_events_per_s_core_100", "events/s/core", at_least=2_400),
+    Bar("absorb_events_per_s_core_*", "events/s/core"),
+    Bar("naive_events_per_s_core", "events/s/core"),
+    Bar("absorb_ratio_to_naive", "×", at_least=25),
+    Bar("aws_requests_per_event_100", "requests", at_most=0.15),
+    Bar("wru_per_event_100", "WRU"),
+    Bar("rru_per_event_100", "RRU"),
+    Bar("segment_ns_per_pair", "ns", at_most=300),
+    Bar("segment_us_per_event_200", "µs", at_most=25),
+    Bar("segment_ratio_to_tree_walk", "×"),
+    Bar("init_ms_send", "ms of CPU", at_most=350),
+    Bar("init_ms_api", "ms of CPU"),
+    Bar("init_ms_*", "ms of CPU", at_most=450),
+    Bar("package_mb_*", "MB", at_most=60),
+)
+"""The first whose pattern matches is the bar of a metric."""
+
+
+def bar_of(metric: str) -> Bar:
+    """The bar of a metric.
+
+    Raises
+    ------
+    KeyError : nobody has said what this metric is.
+    """
+    for bar in BARS:
+        if fnmatchcase(metric, bar.pattern):
+            return bar
+    raise KeyError(metric)
+
+
+def table(metrics: Mapping[str, float]) -> Iterable[str]:
+    """Lines of text: metric, value, target, verdict."""
+    yield f"{'metric':34} {'value':>12} {'target':>10}  "
+    for metric, value in metrics.items():
+        bar = bar_of(metric)
+        verdict = ("ok" if bar.holds(value) else "MISSED") if str(bar) else ""
+        yield f"{metric:34} {value:12,.3g} {bar!s:>10}  {bar.unit:14} {verdict}".rstrip()

@@ -1,0 +1,68 @@
+"""Measure against the bars: ``python tests/bench/run.py [absorb|segments|startup|package]``.
+
+Prints a table and merges the figures into ``bench.json`` at the root, one flat object of metric → number. Times are
+medians of CPU, of this process or of its children; they still differ by a third between machines, the ratios do not.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+OUT = ROOT / "bench.json"
+sys.path[:0] = [str(ROOT / folder) for folder in ("layers/core", "local", "tests")]
+# The program's own folder would stand before the modules of the same names elsewhere.
+sys.path.remove(str(Path(__file__).resolve().parent))
+
+from bench import absorb, bars, segments, startup  # noqa: E402
+from bench.deployment import FUNCTIONS, deploy  # noqa: E402
+
+
+def measure_startup() -> dict[str, float]:
+    """Cold starts; also shows which imports weigh most."""
+    with tempfile.TemporaryDirectory() as folder:
+        deployment = deploy(Path(folder))
+        measured = startup.run(deployment)
+        for function in FUNCTIONS:
+            heavy = ", ".join(f"{module} {ms:.0f}" for module, ms in startup.heaviest(deployment, function))
+            print(f"{function:8} {' + '.join(startup.clients(function))}; heaviest imports in ms: {heavy}")
+        return measured
+
+
+def measure_package() -> dict[str, float]:
+    """Megabytes of each function with its layers, unzipped."""
+    with tempfile.TemporaryDirectory() as folder:
+        deployment = deploy(Path(folder))
+        return {f"package_mb_{function}": deployment.weight(function) / 1e6 for function in FUNCTIONS}
+
+
+PARTS: dict[str, Callable[[], dict[str, float]]] = {
+    "segments": segments.run,
+    "absorb": absorb.run,
+    "startup": measure_startup,
+    "package": measure_package,
+}
+
+
+def main() -> None:
+    """Measure one part, or all."""
+    chosen = sys.argv[1:] or list(PARTS)
+    if unknown := [name for name in chosen if name not in PARTS]:
+        raise SystemExit(f"there is no {unknown[0]!r}; choose from {', '.join(PARTS)}")
+    measured: dict[str, float] = {}
+    for name in chosen:
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        measured |= {metric: float(f"{value:.4g}") for metric, value in PARTS[name]().items()}
+    known = json.loads(OUT.read_text()) if OUT.exists() else {}
+    OUT.write_text(json.dumps(known | measured, indent=2, sort_keys=True) + "\n")
+    print("\n".join(bars.table(measured)))
+    missed = [metric for metric, value in measured.items() if not bars.bar_of(metric).holds(value)]
+    print(f"{len(missed)} of {len(measured)} missed" if missed else "every bar is reached")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+"""Templates are refused for what they could do, and the refusal says where and what instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tailor.kernel.errors import Rejected
+from tailor.kernel.program import Cta, Program, Template
+from tailor.rules.consent import View
+from tailor.rules.templates import compile_template
+
+PROGRAM = Program.of(
+    [
+        {
+            "name": "shop",
+            "attributes": {
+                "religion": {"class": "sensitive", "purposes": ["personalization"]},
+                "segment_score": {"type": "number", "purposes": ["analytics"]},
+                "address": {"type": "map"},
+            },
+        }
+    ]
+)
+
+
+def refusal(html: str = "", **fields: Any) -> Rejected:
+    with pytest.raises(Rejected) as error:
+        compile_template(Template("t", fields.pop("subject", "s"), html, **fields), PROGRAM)
+    assert error.value.code == "bad-template"
+    return error.value
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ 'x' * 50000000 }}",
+        "{{ 10 ** 10000000 }}",
+        "{{ '%099999999d' % 1 }}",
+        "{{ '{:>99999999}'.format(1) }}",
+        "{{ 'x'|center(99999999) }}",
+        "{{ 'x'|indent(99999999) }}",
+        "{{ 'ab'|replace('a', 'aaaaaaaa') }}",
+        "{{ '%s'|format(first_name) }}",
+        "{{ first_name|wordwrap(1) }}",
+        "{{ interests|tojson }}",
+        "{{ first_name|safe }}",
+        "{{ first_name|attr('__class__') }}",
+        "{{ interests|map('upper')|list }}",
+        "{{ interests|groupby('x') }}",
+        "{{ range(99999999) }}",
+        "{% for a in range(99999) %}{% endfor %}",
+        "{{ lipsum(1000) }}",
+        "{{ cycler('a') }}",
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ first_name.__class__ }}",
+        "{{ first_name['__class__'] }}",
+        "{{ user._x }}",
+        "{{ self }}",
+        "{{ self._TemplateReference__context }}",
+        "{{ _fallbacks }}",
+        "{{ known }}",
+        "{{ first_name|known('a', 'b') }}",
+        "{{ first_name|stand_in('a') }}",
+        "{{ first_name.upper() }}",
+        "{{ interests.append('x') }}",
+        "{% set x = 'x' %}",
+        "{% set x %}{% endset %}",
+        "{% set ns = namespace(x='x') %}",
+        "{% macro m() %}{{ m() }}{% endmacro %}",
+        "{% call m() %}{% endcall %}",
+        "{% include 'x' %}",
+        "{% import 'x' as y %}",
+        "{% from 'x' import y %}",
+        "{% extends 'x' %}",
+        "{% block x %}{% endblock %}",
+        "{% filter upper %}{% endfilter %}",
+        "{% with x=1 %}{% endwith %}",
+        "{% autoescape false %}{{ first_name }}{% endautoescape %}",
+        "{% for a in interests recursive %}{{ loop(a) }}{% endfor %}",
+        "{% for a in interests %}{% for b in interests %}{% for c in interests %}{% endfor %}{% endfor %}{% endfor %}",
+        "{% for a in 'xxxxxxxxx' %}{% endfor %}",
+        "{% for a in [1, 2] %}{% endfor %}",
+        "{% for a, b in interests %}{% endfor %}",
+        "{% for city in interests %}{% endfor %}",
+        "{% for _a in interests %}{% endfor %}",
+        "{{ loop.index }}",
+        "{% for a in interests %}{{ loop }}{% endfor %}",
+        "{% for a in interests %}{{ loop.changed }}{% endfor %}",
+        "{{ interests[first_name] }}",
+        "{{ {'a': 1} }}",
+        "{{ 9" + "9" * 400 + " }}",
+        "{{ 9" + "9" * 5000 + " }}",
+        "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}",
+        "{{ " + "-" * 3000 + "1 }}",
+        "{{ " + "not " * 3000 + "1 }}",
+        "{{ '" + "x" * 2000 + "' }}",
+        "{% if city %}" * 100 + "{% endif %}" * 100,
+        "{{ city|x }}" * 2000,
+        "{{ 1 }}" * 6000,
+        "x" * 400_000,
+        "{%" * 90_000,
+        "{{" * 90_000,
+        "{#" * 90_000,
+        "{% raw %}" * 20_000,
+        "{% if city" + ".a" * 5_000 + " %}{% endif %}",
+        "{{ address" + ".a" * 5_000 + " }}",
+        "{% if city %}" + "{% elif city %}b" * 4_000 + "{% endif %}",
+        "{% if " + " and ".join(["city"] * 1_000) + " %}{% endif %}",
+        "<!-->" * 30_000 + "{nope}",
+        "<style></style>" * 13_000 + "{nope}",
+        "<a href='" * 20_000 + "{nope}",
+        "<!--" * 50_000,
+        "<a" * 90_000,
+        "a\x00b",
+        "a\ud800b",
+    ],
+    ids=lambda source: source[:40].encode("ascii", "backslashreplace").decode(),
+)
+def test_hostile_templates_are_refused(source: str) -> None:
+    refusal(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("{{ frist_name }}", "line 1, near '{{ frist_name }}': there is no 'frist_name'; did you mean 'first_name'?"),
+        (
+            "a\nb {user.frist_name}",
+            "line 2, near 'b {user.frist_name}': there is no 'frist_name'; did you mean 'first_name'?",
+        ),
+        ("{% if religion == 'x' %}{% endif %}", "'religion' is sensitive and may be shown to nobody"),
+        ("{segment_score}", "'segment_score' may not serve personalization: add 'personalization' to its 'purposes'"),
+        ("{{ user }}", "name one, as in user.first_name"),
+        ("{CTA_Text}", "there is no 'CTA_Text'"),
+        ("{{ first_name|uper }}", "there is no filter 'uper'; did you mean 'upper'?"),
+        ("{% if first_name is defind %}{% endif %}", "there is no test 'defind'; did you mean 'defined'?"),
+        ("x\n{% iff city %}", "line 2, near '{% iff city %}': Encountered unknown tag 'iff'"),
+        ("{% if city %}", "Unexpected end of template"),
+        ("{{ city }", "line 1"),
+        ("{{}}", "Expected an expression"),
+        ("{% set x = 1 %}", "{% set %} cannot be used in a letter"),
+        ("{{ city.upper() }}", "a call with brackets cannot be used in a letter"),
+        ("{shop_name.x}", "'shop_name' is a text and has no 'x'"),
+    ],
+)
+def test_a_refusal_says_where_and_what_instead(source: str, said: str) -> None:
+    error = refusal(source)
+    assert said in error.detail
+    assert error.pointer == "/templates/t/html"
+
+
+def test_a_refusal_points_to_the_part() -> None:
+    assert refusal(subject="{nope}").pointer == "/templates/t/subject"
+    assert refusal(preheader="{nope}").pointer == "/templates/t/preheader"
+    assert refusal(text="{nope}").pointer == "/templates/t/text"
+    assert refusal(cta=(Cta("{nope}", "https://x.example"),)).pointer == "/templates/t/cta/0/text"
+    assert refusal(cta=(Cta("x", "https://x.example/{nope}"),)).pointer == "/templates/t/cta/0/link"
+    assert refusal(subject="{subject}").pointer == "/templates/t/subject"
+
+
+def test_a_transactional_letter_sees_what_serves_the_service() -> None:
+    assert "may not serve service" in refusal("{city}", kind="transactional").detail
+    made = compile_template(Template("t", "s", "{first_name}", kind="transactional"), PROGRAM)
+    assert made.render(View({"first_name": "Ada"}, {}, {}), {}, now=0).html == "Ada"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("<a href={city}>x</a>", "put quotes around the value of 'href'"),
+        ("<p class={city}>", "put quotes"),
+        ("<p {city}>", "a value cannot stand in a tag"),
+        ("<{city}>", "cannot be the name of a tag"),
+        ("</{{ city }}>", "cannot be the name of a tag"),
+        ("<a{{ city }}>", "a value cannot stand in a tag"),
+        ("<style>.a{color:{{ city }}}</style>", "inside <style>"),
+        ("<script>{{ city }}</script>", "inside <script>"),
+        ('<p onclick="{city}">', "'onclick'"),
+        ("{% if city %}<a href='{% endif %}{city}'>", "the branches of this condition end in different places"),
+        ('<a href="{% if city %}https://x.example/{% endif %}{country}">', "different places"),
+        ("{% for i in interests %}<a href='{% endfor %}", "ends in another place"),
+        ("<p>{first_name}</p><!-- note", "the HTML ends inside of a comment"),
+        ('<p>{first_name}</p><a href="https://x.example>', "the HTML ends inside of a value"),
+    ],
+)
+def test_a_value_stands_only_where_it_can_be_made_safe(source: str, said: str) -> None:
+    assert said in refusal(source).detail
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '<td{% if city %} class="a"{% endif %}>x</td>',
+        '<a href="{% if city %}https://x.example/{% else %}https://y.example/{% endif %}">',
+        '<!--[if mso]><p title="{first_name}"><![endif]--><!--[if !mso]><!--><b>{first_name}</b><!--<![endif]-->',
+        "<!-- {{ first_name }} --><title>{subject}</title>",
+        "1 < 2 {first_name} <3",
+    ],
+)
+def test_ordinary_html_is_not_refused(source: str) -> None:
+    compile_template(Template("t", "s", source), PROGRAM)
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        "{#",
+        "#}",
+        "{",
+        "}",
+        "if ",
+        "endif",
+        "for x in interests",
+        "endfor",
+        "first_name",
+        "user.",
+        "|",
+        "default(",
+        "(",
+        ")",
+        "'",
+        '"',
+        "contains",
+        " ",
+        '<a href="',
+        "<",
+        ">",
+        "<!--",
+        "-->",
+        "<style>",
+        "</style>",
+        "raw",
+        "endraw",
+        "“",
+        "’",
+        "&quot;",
+        "not ",
+        "is ",
+        "[0]",
+        "[:2]",
+        "1",
+        ".",
+        ",",
+        "~",
+        "+",
+        "\n",
+        "é",
+        "elsif ",
+        "else",
+        "in ",
+    ]
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(FRAGMENTS | st.text(max_size=3), max_size=25).map("".join))
+def test_any_text_is_a_template_or_is_refused(source: str) -> None:
+    template = Template("t", source, source, source, source)
+    try:
+        made = compile_template(template, PROGRAM).render(
+            View({"first_name": "Ada", "interests": ["a"]}, {}, {}), {}, now=0
+        )
+    except Rejected as error:
+        assert error.pointer.startswith("/templates/t/")  # noqa: PT017
+        return
+    assert isinstance(made.html, str)

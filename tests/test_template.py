@@ -1,0 +1,330 @@
+"""What the template must never lose; each test names what is missing and where."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samcli.yamlhelper import yaml_parse
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
+RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
+GLOBALS: dict[str, Any] = TEMPLATE["Globals"]["Function"]
+
+
+def of_type(kind: str) -> dict[str, dict[str, Any]]:
+    """Logical id → properties of all resources of one type."""
+    return {name: r.get("Properties", {}) for name, r in RESOURCES.items() if r["Type"] == kind}
+
+
+FUNCTIONS = of_type("AWS::Serverless::Function")
+QUEUES = of_type("AWS::SQS::Queue")
+
+
+def verb(function: str) -> str:
+    """The folder of a function below ``functions/``."""
+    return str(FUNCTIONS[function]["CodeUri"]).removeprefix("functions/")
+
+
+def triggers(kind: str) -> list[tuple[str, dict[str, Any]]]:
+    """(function, properties) of all events of one type."""
+    return [
+        (function, event["Properties"])
+        for function, properties in FUNCTIONS.items()
+        for event in properties.get("Events", {}).values()
+        if event["Type"] == kind
+    ]
+
+
+def referred(value: Any) -> str:
+    """The logical id that ``!Ref`` or ``!GetAtt`` names."""
+    if "Ref" in value:
+        return str(value["Ref"])
+    named = value["Fn::GetAtt"]
+    return str(named if isinstance(named, str) else named[0]).partition(".")[0]
+
+
+def as_list(value: Any) -> list[Any]:
+    """``value``, or the list of it alone."""
+    return value if isinstance(value, list) else [value]
+
+
+def statements() -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, statement) of every policy."""
+    for name, properties in FUNCTIONS.items():
+        for policy in properties.get("Policies", []):
+            for statement in as_list(policy.get("Statement", [])):
+                yield name, statement
+    for name, resource in RESOURCES.items():
+        for statement in resource.get("Properties", {}).get("PolicyDocument", {}).get("Statement", []):
+            yield name, statement
+
+
+def settings_read() -> dict[str, set[str]]:
+    """Each function of ``edges/runtime.py`` → names of the settings that it, or what it calls there, requires."""
+    tree = ast.parse((ROOT / "layers/core/tailor/edges/runtime.py").read_text())
+    bodies = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+    def required(name: str, on_the_way: frozenset[str]) -> set[str]:
+        found: set[str] = set()
+        for node in ast.walk(bodies[name]):
+            match node:
+                case ast.Subscript(value=ast.Attribute(attr="environ"), slice=ast.Constant(value=str(setting))):
+                    found.add(setting)
+                case ast.Name(id=other) if other in bodies and other not in on_the_way:
+                    found |= required(other, on_the_way | {other})
+        return found
+
+    return {name: required(name, frozenset({name})) for name in bodies}
+
+
+def test_every_function_has_a_folder_and_every_folder_a_function() -> None:
+    folders = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
+    assert {verb(function) for function in FUNCTIONS} == folders
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_carries_its_name(function: str) -> None:
+    assert function == f"{verb(function).capitalize()}Function"
+    assert FUNCTIONS[function]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == verb(function)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_handler_stays_thin(function: str) -> None:
+    lines = (ROOT / "functions" / verb(function) / "app.py").read_text().splitlines()
+    assert len(lines) <= 80, "move decisions into a flow"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_has_a_sample_event(function: str) -> None:
+    sample = ROOT / "events" / "functions" / f"{verb(function)}.json"
+    assert sample.is_file(), f"write {sample.relative_to(ROOT)}, so that `sam local invoke` can try it"
+    assert isinstance(json.loads(sample.read_text()), dict)
+
+
+def test_no_sample_event_is_of_a_function_that_is_gone() -> None:
+    samples = {path.stem for path in (ROOT / "events" / "functions").glob("*.json")}
+    assert samples <= {verb(function) for function in FUNCTIONS}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_is_given_every_setting_it_reads(function: str) -> None:
+    needs = settings_read()
+    source = "".join(path.read_text() for path in (ROOT / "functions" / verb(function)).glob("*.py"))
+    called = set(re.findall(r"\bruntime\.(\w+)", source)) & needs.keys()
+    wanted = {setting for name in called for setting in needs[name]}
+    assert wanted <= FUNCTIONS[function]["Environment"]["Variables"].keys()
+
+
+def test_what_only_some_functions_may_have_is_read_from_their_settings() -> None:
+    # Guards the guard: were runtime.py read wrongly, the test above would pass on nothing.
+    assert settings_read()["mailer"] == set()
+    assert settings_read()["store"] == {"LEDGER_TABLE"}
+    assert settings_read()["secret_of_key"] == {"SECRETS_PREFIX"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_logs_of_a_function_are_kept_for_a_stated_time(function: str) -> None:
+    group = RESOURCES[referred(FUNCTIONS[function]["LoggingConfig"]["LogGroup"])]
+    assert group["Type"] == "AWS::Logs::LogGroup"
+    assert group["Properties"]["RetentionInDays"]
+
+
+def test_no_log_group_keeps_for_ever() -> None:
+    assert all("RetentionInDays" in properties for properties in of_type("AWS::Logs::LogGroup").values())
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_errors_of_a_function_raise_an_alarm(function: str) -> None:
+    alarms = [
+        alarm
+        for alarm in of_type("AWS::CloudWatch::Alarm").values()
+        if alarm["MetricName"] == "Errors"
+        and {"Name": "FunctionName", "Value": {"Ref": function}} in alarm["Dimensions"]
+    ]
+    assert [alarm["AlarmActions"] for alarm in alarms] == [[{"Ref": "Alarms"}]]
+
+
+def test_functions_run_on_the_layers_with_tracing() -> None:
+    assert GLOBALS["Runtime"] == "python3.13"
+    assert GLOBALS["Tracing"] == "Active"
+    assert [referred(layer) for layer in GLOBALS["Layers"]] == ["Deps", "Core"]
+    assert not [name for name, properties in FUNCTIONS.items() if {"Runtime", "Layers", "Tracing"} & properties.keys()]
+
+
+def test_every_queue_is_encrypted() -> None:
+    assert all(properties.get("SqsManagedSseEnabled") is True for properties in QUEUES.values())
+
+
+def dead_letter_queues() -> set[str]:
+    """Queues at the end of a way: dead letters of queues, failures of streams."""
+    ends = {referred(q["RedrivePolicy"]["deadLetterTargetArn"]) for q in QUEUES.values() if "RedrivePolicy" in q}
+    ends |= {referred(stream["DestinationConfig"]["OnFailure"]["Destination"]) for _, stream in triggers("DynamoDB")}
+    return ends
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_a_queue_has_dead_letters_or_is_the_end_of_a_way(queue: str) -> None:
+    assert "RedrivePolicy" in QUEUES[queue] or queue in dead_letter_queues()
+
+
+@pytest.mark.parametrize("queue", sorted(dead_letter_queues()))
+def test_the_first_dead_letter_raises_an_alarm(queue: str) -> None:
+    alarms = [
+        alarm
+        for alarm in of_type("AWS::CloudWatch::Alarm").values()
+        if alarm["Namespace"] == "AWS/SQS" and queue in {referred(d["Value"]) for d in alarm["Dimensions"]}
+    ]
+    assert len(alarms) == 1
+    assert (alarms[0]["MetricName"], alarms[0]["Threshold"]) == ("ApproximateNumberOfMessagesVisible", 0)
+    assert alarms[0]["AlarmActions"] == [{"Ref": "Alarms"}]
+
+
+def test_there_are_queues_and_streams_to_guard() -> None:
+    assert {name for name, _ in triggers("SQS")} == {"AbsorbFunction", "SendFunction"}
+    assert {name for name, _ in triggers("DynamoDB")} == {"RelayFunction"}
+
+
+@pytest.mark.parametrize(("function", "trigger"), triggers("SQS") + triggers("DynamoDB"))
+def test_one_bad_record_does_not_hold_up_its_batch(function: str, trigger: dict[str, Any]) -> None:
+    assert trigger["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+@pytest.mark.parametrize(("function", "trigger"), triggers("SQS"))
+def test_a_message_stays_hidden_for_six_times_its_worker(function: str, trigger: dict[str, Any]) -> None:
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+    timeout = FUNCTIONS[function].get("Timeout", GLOBALS["Timeout"])
+    assert QUEUES[referred(trigger["Queue"])]["VisibilityTimeout"] >= 6 * timeout
+
+
+@pytest.mark.parametrize(("function", "trigger"), triggers("SQS"))
+def test_a_queue_cannot_take_the_whole_account(function: str, trigger: dict[str, Any]) -> None:
+    assert 2 <= trigger["ScalingConfig"]["MaximumConcurrency"] <= 100
+
+
+@pytest.mark.parametrize(("function", "trigger"), triggers("DynamoDB"))
+def test_a_stream_gives_up_on_a_record_some_day_and_says_so(function: str, trigger: dict[str, Any]) -> None:
+    assert 0 < trigger["MaximumRetryAttempts"] <= 100
+    assert 0 < trigger["MaximumRecordAgeInSeconds"] < 24 * 3600, "the stream itself forgets after a day"
+    assert trigger["BisectBatchOnFunctionError"] is True
+    assert trigger["DestinationConfig"]["OnFailure"]["Type"] == "SQS"
+
+
+def test_relay_hears_only_of_writes_that_owe_something() -> None:
+    ((_, stream),) = triggers("DynamoDB")
+    (pattern,) = [json.loads(entry["Pattern"]) for entry in stream["FilterCriteria"]["Filters"]]
+    assert pattern["dynamodb"]["NewImage"].keys() == {"fx"}
+    assert RESOURCES["People"]["Properties"]["StreamSpecification"]["StreamViewType"].startswith("NEW")
+
+
+def test_nobody_may_do_everything() -> None:
+    allowed = list(statements())
+    assert len(allowed) > 20
+    for where, statement in allowed:
+        for action in as_list(statement["Action"]):
+            assert re.fullmatch(r"[a-z0-9-]+:[A-Za-z]+", action), f"{where} allows {action}: name single actions"
+
+
+def test_nobody_may_touch_everything() -> None:
+    for where, statement in statements():
+        for resource in as_list(statement["Resource"]):
+            text = json.dumps(resource)
+            assert "*" not in text or re.search(r"(identity|keys)/\*", text), f"{where} may touch {text}"
+
+
+def test_only_the_sender_may_send() -> None:
+    senders = {where for where, s in statements() for action in as_list(s["Action"]) if action.startswith("ses:")}
+    assert senders == {"SendFunction"}
+
+
+def test_whoever_is_not_a_client_shows_a_token() -> None:
+    closed = {
+        properties["Path"]
+        for _, properties in triggers("HttpApi")
+        if properties.get("Auth", {}).get("Authorizer") == "Bearer"
+    }
+    assert closed == {"/api/{proxy+}", "/render"}
+    guard = RESOURCES["Api"]["Properties"]["Auth"]["Authorizers"]["Bearer"]
+    assert guard["EnableSimpleResponses"] is True
+    assert guard["Identity"] == {"Headers": ["Authorization"], "ReauthorizeEvery": 60}
+
+
+def test_a_public_path_is_open_on_purpose() -> None:
+    paths = {p["Path"].split("/")[1] for _, p in triggers("HttpApi") if "Auth" not in p}
+    assert paths == {"v1", "sources", "u", "preferences", "c", "o"}
+
+
+@pytest.mark.parametrize("table", ["People", "Ledger"])
+def test_a_table_survives_mistakes(table: str) -> None:
+    properties = RESOURCES[table]["Properties"]
+    assert RESOURCES[table]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert RESOURCES[table]["UpdateReplacePolicy"] == "Retain"
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["SSESpecification"] == {"SSEEnabled": True}
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_the_clock_reads_a_sparse_index_and_nothing_else() -> None:
+    (index,) = RESOURCES["People"]["Properties"]["GlobalSecondaryIndexes"]
+    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    assert [key["AttributeName"] for key in index["KeySchema"]] == ["due_shard", "due_at"]
+
+
+def test_the_clock_ticks_each_minute_and_audits_each_night() -> None:
+    jobs = {
+        (function, json.loads(trigger["Input"])["job"]): trigger["Schedule"]
+        for function, trigger in triggers("Schedule")
+    }
+    assert jobs.pop(("RefreshFunction", "tick")) == "rate(1 minute)"
+    assert jobs.keys() == {("RefreshFunction", "nightly"), ("DedupFunction", "nightly")}
+    assert all(re.fullmatch(r"cron\(\d+ \d+ \* \* \? \*\)", schedule) for schedule in jobs.values())
+
+
+def test_what_ses_reports_comes_back_as_events() -> None:
+    (destination,) = of_type("AWS::SES::ConfigurationSetEventDestination").values()
+    assert {"SEND", "DELIVERY", "BOUNCE", "COMPLAINT", "REJECT"} <= set(
+        destination["EventDestination"]["MatchingEventTypes"]
+    )
+    subscription = RESOURCES["FeedbackSubscription"]["Properties"]
+    assert referred(subscription["Endpoint"]) == "IngestQueue"
+    assert subscription["RawMessageDelivery"] is True
+
+
+def test_ses_adds_no_pixel_of_its_own() -> None:
+    (destination,) = of_type("AWS::SES::ConfigurationSetEventDestination").values()
+    assert not {"OPEN", "CLICK"} & set(destination["EventDestination"]["MatchingEventTypes"])
+
+
+def test_layers_are_built_for_the_processor_of_the_functions() -> None:
+    layers = {name: resource for name, resource in RESOURCES.items() if resource["Type"].endswith("LayerVersion")}
+    assert layers.keys() == {"Deps", "Core"}
+    for layer in layers.values():
+        assert layer["Metadata"] == {"BuildMethod": "python3.13", "BuildArchitecture": {"Ref": "Architecture"}}
+    assert GLOBALS["Architectures"] == [{"Ref": "Architecture"}]
+
+
+def test_the_layer_is_locked_by_hashes() -> None:
+    lock = (ROOT / "layers" / "deps" / "requirements.txt").read_text()
+    pinned = re.findall(r"^[a-z0-9-]+==\S+.*$", lock, re.MULTILINE)
+    assert len(pinned) > 10
+    assert all(line.endswith("\\") for line in pinned), "every line must be followed by its hashes"
+
+
+@pytest.mark.parametrize("lock", ["requirements/dev.txt", "requirements/ministack.txt", "layers/deps/requirements.txt"])
+def test_a_lock_says_what_and_not_where_from(lock: str) -> None:
+    assert not re.search(r"https?:|--(index|extra|find|trusted)|file:|@ ", (ROOT / lock).read_text())
+
+
+def test_the_layer_has_what_the_tests_ran_on() -> None:
+    def pins(path: str) -> dict[str, str]:
+        return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / path).read_text(), re.MULTILINE))
+
+    layer, tested = pins("layers/deps/requirements.txt"), pins("requirements/dev.txt")
+    assert layer.items() <= tested.items()
+    assert "boto3" not in layer

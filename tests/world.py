@@ -1,0 +1,403 @@
+"""The whole system in one process, on moto's tables, with a clock that is moved by hand and workers that can be killed.
+
+The real handlers run; only what is outside of them is ours: queues, the stream, SES and the clock. Every AWS call goes
+through :class:`Gate`, which counts them and can kill the worker before or after any one of them, and records can be
+delivered twice and in any order.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import sys
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import botocore.session
+from botocore.exceptions import ClientError, ReadTimeoutError
+from moto import mock_aws
+
+from tailor.edges import runtime
+from tailor.edges.store import Store
+from tailor.kernel.event import ConsentChange, Event, Identifier
+from tailor.kernel.instants import MINUTE, iso
+from tailor.kernel.person import Person
+from tailor.rules.identity import ordered
+
+ROOT = Path(__file__).parents[1]
+START = 1_795_500_000_000
+"""2026-11-24T06:00:00Z, an instant like any other."""
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "PEOPLE_TABLE": "people",
+    "LEDGER_TABLE": "ledger",
+    "INGEST_QUEUE_URL": "ingest",
+    "SEND_QUEUE_URL": "send",
+    "EVENT_BUS": "facts",
+    "CONFIGURATION_SET": "tailor",
+    "PUBLIC_URL": "https://mail.shop.example",
+    "SIGNING_SECRET_ARN": "signing",
+    "ADMIN_SECRET_ARN": "admin",
+    "SECRETS_PREFIX": "/tailor/test",
+    "POWERTOOLS_SERVICE_NAME": "test",
+    "POWERTOOLS_METRICS_NAMESPACE": "Tailor",
+    "LOG_LEVEL": "CRITICAL",
+}
+CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_request_id="request", function_name="f")
+
+
+class Killed(BaseException):
+    """The worker is gone, in the middle of what it did."""
+
+
+@dataclass
+class Gate:
+    """Counts AWS calls; kills at call ``kill_at``, ``after`` it took effect or before."""
+
+    calls: int = 0
+    kill_at: int | None = None
+    after: bool = False
+
+    def pass_through(self, call: Callable[[], Any]) -> Any:
+        self.calls += 1
+        mine = self.calls == self.kill_at
+        if mine and not self.after:
+            raise Killed
+        answer = call()
+        if mine:
+            raise Killed
+        return answer
+
+
+def create_tables(client: Any) -> None:
+    """The two tables as ``template.yaml`` makes them."""
+    client.create_table(
+        TableName="people",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "due_shard", "AttributeType": "S"},
+            {"AttributeName": "due_at", "AttributeType": "N"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "due",
+                "KeySchema": [
+                    {"AttributeName": "due_shard", "KeyType": "HASH"},
+                    {"AttributeName": "due_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+    )
+    client.create_table(
+        TableName="ledger",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
+        ],
+    )
+
+
+_STATEMENT = re.compile(r'UPDATE "(\w+)" (.+) WHERE pk=\? AND v=\?')
+_CLAUSE = re.compile(r"(SET|REMOVE) (\w+)(?:=\?)?")
+
+
+class Dynamo:
+    """moto's client, with the one PartiQL statement we use done by UpdateItem (moto parses no second SET and drops
+    conditions), and with every new outbox put on the stream, as DynamoDB does whatever becomes of the caller."""
+
+    def __init__(self, client: Any, gate: Gate, stream: list[dict[str, Any]]) -> None:
+        self._client, self._gate, self._stream = client, gate, stream
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        return lambda **arguments: self._gate.pass_through(lambda: self._call(operation, arguments))
+
+    def _call(self, operation: str, arguments: dict[str, Any]) -> Any:
+        if operation == "batch_execute_statement":
+            return {"Responses": [self._statement(one) for one in arguments["Statements"]]}
+        answer = getattr(self._client, operation)(**arguments)
+        if operation == "transact_write_items":
+            for action in arguments["TransactItems"]:
+                if "Put" in action and action["Put"]["TableName"] == "people":
+                    self._emit(action["Put"]["Item"])
+        return answer
+
+    def _statement(self, statement: dict[str, Any]) -> dict[str, Any]:
+        match = _STATEMENT.fullmatch(statement["Statement"])
+        assert match, statement
+        *values, pk, version = statement["Parameters"]
+        clauses = _CLAUSE.findall(match[2])
+        sets = [name for verb, name in clauses if verb == "SET"]
+        removes = [name for verb, name in clauses if verb == "REMOVE"]
+        names = {f"#{name}": name for name in (*sets, *removes, "v")}
+        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in sets)
+        if removes:
+            expression += " REMOVE " + ", ".join(f"#{name}" for name in removes)
+        try:
+            self._client.update_item(
+                TableName=match[1],
+                Key={"pk": pk},
+                UpdateExpression=expression,
+                ConditionExpression="#v = :was",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={f":{n}": v for n, v in zip(sets, values, strict=True)} | {":was": version},
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            return {"Error": {"Code": "ConditionalCheckFailed"}, "TableName": match[1]}
+        self._emit({"pk": pk, **dict(zip(sets, values, strict=True))})
+        return {"TableName": match[1]}
+
+    def _emit(self, item: dict[str, Any]) -> None:
+        if "fx" in item:
+            image = {"pk": item["pk"], "v": item["v"], "fx": {"B": b64encode(item["fx"]["B"]).decode()}}
+            self._stream.append({"dynamodb": {"NewImage": image, "SequenceNumber": str(len(self._stream))}})
+
+
+@dataclass
+class Ses:
+    """SES: keeps raw mail and reports on it; ``moods`` are answers to give instead, first come first served."""
+
+    gate: Gate
+    report: Callable[[dict[str, Any]], None]
+    now: Callable[[], int]
+    moods: list[str] = field(default_factory=list)
+    mails: list[dict[str, Any]] = field(default_factory=list)
+
+    def send_email(self, **request: Any) -> dict[str, str]:
+        return self.gate.pass_through(lambda: self._send(request))  # type: ignore[no-any-return]
+
+    def _send(self, request: dict[str, Any]) -> dict[str, str]:
+        mood = self.moods.pop(0) if self.moods else ""
+        if mood in ("throttle", "reject"):
+            code = {"throttle": "TooManyRequestsException", "reject": "MessageRejected"}[mood]
+            raise ClientError({"Error": {"Code": code, "Message": code}}, "SendEmail")
+        if mood == "lost before":
+            raise ReadTimeoutError(endpoint_url="ses")
+        id = f"ses-{len(self.mails)}"
+        self.mails.append(
+            {
+                "id": id,
+                "to": request["Destination"]["ToAddresses"][0],
+                "raw": request["Content"]["Raw"]["Data"],
+                "tags": {tag["Name"]: tag["Value"] for tag in request["EmailTags"]},
+            }
+        )
+        for kind in ("Send", "Delivery"):
+            self.tell(kind, self.mails[-1])
+        if mood == "lost after":
+            raise ReadTimeoutError(endpoint_url="ses")
+        return {"MessageId": id}
+
+    def tell(self, kind: str, mail: dict[str, Any], **about: Any) -> None:
+        """An SES event about a mail, as it is published through SNS."""
+        at = iso(self.now())
+        tags = {name: [value] for name, value in mail["tags"].items()}
+        about = {"timestamp": at, **about}
+        if kind in ("Delivery", "Send"):
+            about |= {"recipients": [mail["to"]]} if kind == "Delivery" else {}
+        body = {"messageId": mail["id"], "timestamp": at, "destination": [mail["to"]], "tags": tags}
+        self.report({"eventType": kind, "mail": body, kind.lower(): about})
+
+
+class World:
+    """Everything; see the module docstring."""
+
+    def __init__(self, client: Any) -> None:
+        self.now = START
+        self.gate = Gate()
+        self.stream: list[dict[str, Any]] = []
+        self.queues: dict[str, list[str]] = {"ingest": [], "send": []}
+        self.facts: list[dict[str, Any]] = []
+        self.ses = Ses(self.gate, lambda body: self.queues["ingest"].append(json.dumps(body)), lambda: self.now)
+        self.dynamo = Dynamo(client, self.gate, self.stream)
+        self.store = Store(Dynamo(client, Gate(), []), people="people", ledger="ledger")
+        self.relayed = 0
+        self._ids = 0
+
+    # ---- what the handlers see
+
+    def client(self, service: str) -> Any:
+        def send_message_batch(QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:
+            return self.gate.pass_through(lambda: self._enqueue(QueueUrl, Entries))  # type: ignore[no-any-return]
+
+        def put_events(Entries: list[dict[str, Any]]) -> dict[str, Any]:
+            return self.gate.pass_through(lambda: self._publish(Entries))  # type: ignore[no-any-return]
+
+        return {
+            "dynamodb": self.dynamo,
+            "sqs": SimpleNamespace(send_message_batch=send_message_batch),
+            "events": SimpleNamespace(put_events=put_events),
+            "sesv2": self.ses,
+            "secretsmanager": SimpleNamespace(get_secret_value=lambda SecretId: {"SecretString": f"secret-{SecretId}"}),
+        }[service]
+
+    def _enqueue(self, queue: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
+        self.queues[queue] += [entry["MessageBody"] for entry in entries]
+        return {}
+
+    def _publish(self, entries: list[dict[str, Any]]) -> dict[str, Any]:
+        self.facts += [json.loads(entry["Detail"]) for entry in entries]
+        return {"FailedEntryCount": 0}
+
+    def new_id(self, now: int) -> str:
+        self._ids += 1
+        return f"p_{self._ids:04d}"
+
+    # ---- what a scenario does
+
+    def publish(self, document: dict[str, Any]) -> None:
+        """Put a programme in force at once."""
+        self.store.define("programme", document["name"], document)
+        runtime._CACHE.clear()
+
+    def event(self, name: str, *who: tuple[str, str], at: int | None = None, **parts: Any) -> Event:
+        """An event of the shop; ``at`` defaults to now, ``id`` to what it says."""
+        at = self.now if at is None else at
+        kind = parts.pop("kind", "track")
+        id = parts.pop("id", f"{name}/{who}/{at}")
+        consent = tuple(ConsentChange(*change) for change in parts.pop("consent", ()))
+        return Event(
+            id=id,
+            kind=kind,
+            name=name,
+            at=at,
+            received=self.now,
+            source=parts.pop("source", "segment"),
+            identifiers=ordered([Identifier(*one) for one in who]),
+            consent=consent,
+            **parts,
+        )
+
+    def arrive(self, *events: Event) -> None:
+        """Each event reaches the queue in a message of its own."""
+        self.queues["ingest"] += [
+            json.dumps({"source": event.source, "key": "", "received": self.now, "events": [event.to_json()]})
+            for event in events
+        ]
+
+    def pump(self, *, twice: bool = False, chaos: Random | None = None, batch: int = 10) -> None:
+        """Let the workers work until nothing is left to do. A killed worker's records come again."""
+        for _ in range(400):
+            if not (self.queues["ingest"] or self.queues["send"] or self.relayed < len(self.stream)):
+                return
+            self._work("absorb", "ingest", twice, chaos, batch)
+            self._relay(twice)
+            self._work("send", "send", twice, chaos, batch)
+            if self._stuck():
+                return
+        raise AssertionError("the workers never come to rest")
+
+    def _stuck(self) -> bool:
+        """Only messages are left that wait for time to pass."""
+        left = (tuple(self.queues["ingest"]), tuple(self.queues["send"]), self.relayed, len(self.stream))
+        stuck = left == getattr(self, "_left", None)
+        self._left = left
+        return stuck
+
+    def _work(self, function: str, queue: str, twice: bool, chaos: Random | None, batch: int) -> None:
+        waiting, self.queues[queue] = self.queues[queue], []
+        if twice:
+            waiting = [body for body in waiting for _ in range(2)]
+        if chaos:
+            chaos.shuffle(waiting)
+        for start in range(0, len(waiting), batch):
+            bodies = waiting[start : start + batch]
+            records = [{"messageId": str(i), "body": body} for i, body in enumerate(bodies)]
+            try:
+                answer = app(function).handler({"Records": records}, CONTEXT)
+            except Killed:
+                self.queues[queue] += bodies
+                continue
+            failed = {int(one["itemIdentifier"]) for one in answer["batchItemFailures"]}
+            self.queues[queue] += [bodies[i] for i in sorted(failed)]
+
+    def _relay(self, twice: bool) -> None:
+        records = self.stream[self.relayed :]
+        if not records:
+            return
+        for _ in range(2 if twice else 1):
+            try:
+                answer = app("relay").handler({"Records": records}, CONTEXT)
+            except Killed:
+                return
+            assert answer == {"batchItemFailures": []}
+        self.relayed += len(records)
+
+    def tick(self, to: int | None = None) -> None:
+        """Move the clock (to ``to``, else by a minute) and let it strike."""
+        self.now = self.now + MINUTE if to is None else to
+        try:
+            app("refresh").handler({"job": "tick"}, CONTEXT)
+        except Killed:
+            app("refresh").handler({"job": "tick"}, CONTEXT)
+
+    def person(self, kind: str, value: str) -> Person | None:
+        """Who holds an identifier."""
+        one = Identifier(kind, value)
+        id = self.store.claims([one], consistent=True).get(one)
+        return self.store.person(id, consistent=True) if id else None
+
+    def everybody(self) -> list[Person]:
+        """All people."""
+        return list(self.store.everybody())
+
+
+_APPS: dict[str, ModuleType] = {}
+
+
+def app(function: str) -> ModuleType:
+    """A function's ``app`` module, under a name of its own, with its folder importable as Lambda has it."""
+    if function not in _APPS:
+        folder = ROOT / "functions" / function
+        before = set(sys.modules)
+        sys.path.insert(0, str(folder))
+        try:
+            spec = importlib.util.spec_from_file_location(f"functions_{function}", folder / "app.py")
+            assert spec
+            assert spec.loader
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        finally:
+            sys.path.remove(str(folder))
+            for name in set(sys.modules) - before:
+                if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
+                    del sys.modules[name]
+        _APPS[function] = module
+    return _APPS[function]
+
+
+@contextmanager
+def world(monkeypatch: Any) -> Iterator[World]:
+    """A fresh world; the runtime's parts are made anew for it."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        client = botocore.session.get_session().create_client("dynamodb", region_name="eu-west-1")
+        create_tables(client)
+        made = World(client)
+        for part in (runtime.store, runtime.ingest_queue, runtime.send_queue, runtime.facts, runtime.mailer):
+            part.cache_clear()
+        runtime.signing_keys.cache_clear()
+        runtime.public_url.cache_clear()
+        runtime.admin_token.cache_clear()
+        runtime._CACHE.clear()
+        monkeypatch.setattr(runtime, "client", made.client)
+        monkeypatch.setattr(runtime, "now", lambda: made.now)
+        monkeypatch.setattr(runtime, "person_id", made.new_id)
+        monkeypatch.setattr(runtime, "count", lambda *_, **__: None)
+        yield made
