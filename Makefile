@@ -25,7 +25,8 @@ test: $(READY) ## Check style, types, floors and the template, then run the test
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run $(BIN)/ruff format ."; exit 1; }
 	@echo "== types"
-	@$(BIN)/mypy
+	@$(BIN)/mypy --no-error-summary
+	@for folder in functions/*/; do MYPYPATH=$$folder $(BIN)/mypy --no-error-summary $$folder || exit 1; done
 	@echo "== floors"
 	@$(BIN)/lint-imports --no-logo
 	@echo "== template"

@@ -25,9 +25,7 @@ LARGEST = 10 * 1024 * 1024
 CLOSE_POLL_SECONDS = 0.05
 
 _ANSWER_SECONDS = 35
-_NOT_FORWARDED = frozenset(
-    {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "date", "server"}
-)
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host", "date", "server"})
 
 
 class QuietServer(ThreadingHTTPServer):
@@ -107,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(413, [("Content-Type", "application/json")], b'{"message":"Request Entity Too Large"}')
             return
         body = self.rfile.read(length)
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in _NOT_FORWARDED}
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
         if "content-encoding" in map(str.lower, headers):
             headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
             headers["Content-Type"] = "application/octet-stream"
@@ -115,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             inner.request(self.command, self.prefix + self.path, body or None, headers)
             answer = inner.getresponse()
-            kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in _NOT_FORWARDED]
+            kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in _HOP_BY_HOP]
             self._answer(answer.status, kept, answer.read())
         except (OSError, http.client.HTTPException):
             self._answer(503, [("Content-Type", "application/json")], b'{"message":"Service Unavailable"}')

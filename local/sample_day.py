@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hmac
 import json
+import time
+import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +24,7 @@ from typing import Any
 
 from segment.analytics.client import Client  # type: ignore[import-untyped]
 
+from cloud import Unusable
 from postbox import Message
 from tailor.kernel.instants import DAY, HOUR, MINUTE, iso
 
@@ -32,6 +35,7 @@ WISHLIST = "wishlist"
 WINDOW = 48 * HOUR
 LEAD = MINUTE
 """How long after the start the people of ``ripening`` must get their letter."""
+_RETRY_SECONDS = (0.5, 1, 2, 4, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,12 +303,12 @@ class _Day:
         """Hand everything over, and see that it was taken."""
         for client in self.clients:
             client.flush()
-        with ThreadPoolExecutor(8) as pool:
+        with ThreadPoolExecutor(4) as pool:
             list(pool.map(self._post_order, self.orders))
         self.played.orders += len(self.orders)
         self.orders.clear()
         if self.failures:
-            raise RuntimeError(f"{len(self.failures)} requests were refused, the first with: {self.failures[0]}")
+            raise Unusable(f"{len(self.failures)} requests were refused, the first with: {self.failures[0]}")
 
     def _post_order(self, order: tuple[dict[str, Any], str]) -> None:
         body = json.dumps(order[0]).encode()
@@ -318,10 +322,17 @@ class _Day:
             "X-Shopify-Hmac-Sha256": signature,
         }
         url = f"{self.doors.url}/sources/shopify/{self.doors.shopify_key}"
-        try:
-            urllib.request.urlopen(urllib.request.Request(url, data=body, headers=headers, method="POST")).close()
-        except OSError as error:
-            self.failures.append(str(error))
+        request = urllib.request.Request(url, data=body, headers=headers, method="POST")
+        for wait in (*_RETRY_SECONDS, None):
+            try:
+                urllib.request.urlopen(request, timeout=60).close()
+                return
+            except OSError as error:
+                # Shopify, too, comes again with the same webhook when a door is busy.
+                if wait is None or (isinstance(error, urllib.error.HTTPError) and error.code < 500):
+                    self.failures.append(str(error))
+                    return
+                time.sleep(wait)
 
     def _failed(self, error: Exception, batch: list[Any]) -> None:
         self.failures.append(str(error))
@@ -335,7 +346,7 @@ def play(everybody: Iterable[Someone], doors: Doors, *, clock: Callable[[], int]
 
     Raises
     ------
-    RuntimeError : a door refused a request.
+    Unusable : a door refused a request.
     """
     day = _Day(doors, clock)
     day.open()

@@ -73,11 +73,12 @@ def settings_read() -> dict[str, set[str]]:
 
     def required(name: str, on_the_way: frozenset[str]) -> set[str]:
         found: set[str] = set()
+        handed_in = {argument.arg for argument in (*bodies[name].args.args, *bodies[name].args.kwonlyargs)}
         for node in ast.walk(bodies[name]):
             match node:
                 case ast.Subscript(value=ast.Attribute(attr="environ"), slice=ast.Constant(value=str(setting))):
                     found.add(setting)
-                case ast.Name(id=other) if other in bodies and other not in on_the_way:
+                case ast.Name(id=other) if other in bodies and other not in on_the_way | handed_in:
                     found |= required(other, on_the_way | {other})
         return found
 

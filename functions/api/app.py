@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
+
 import keys
 import people
 import programmes
 import quarantine
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 from contract import PROBLEM, READ, answers, document, malformed, scope_for
-
 from tailor.edges import runtime
 from tailor.edges.http import inbound, problem
 from tailor.kernel.errors import Rejected, Transient
@@ -31,36 +31,34 @@ def openapi() -> dict[str, Any]:
     return document(app)
 
 
-@app.exception_handler(Rejected)
+@app.exception_handler(Rejected)  # type: ignore[untyped-decorator]
 def rejected(error: Rejected) -> Response[str]:
     """Told to the caller as it is."""
-    return Response(error.status, PROBLEM, json.dumps(error.problem()))
+    return _told(error)
 
 
-@app.exception_handler([RequestValidationError, RequestUnsupportedContentType])
+@app.exception_handler([RequestValidationError, RequestUnsupportedContentType])  # type: ignore[untyped-decorator]
 def misshapen(error: RequestValidationError) -> Response[str]:
     """Not of the documented shape."""
-    return rejected(malformed(error.errors()))
+    return _told(malformed(error.errors()))
 
 
 @app.not_found
 def unknown(error: NotFoundError) -> Response[str]:
     """No such route."""
     detail = "there is nothing here; GET /api/openapi.json says what there is"
-    return rejected(Rejected(detail, code="not-found", status=404))
+    return _told(Rejected(detail, code="not-found", status=404))
 
 
-@app.exception_handler(Transient)
+@app.exception_handler(Transient)  # type: ignore[untyped-decorator]
 def later(error: Transient) -> Response[str]:
     """Not now; the same request may be sent again."""
-    body = {
-        "type": "about:blank",
-        "title": "Try again",
-        "status": 503,
-        "detail": "not done; send it again",
-        "pointer": "",
-    }
+    body = {"type": "about:blank", "title": "Try again", "status": 503, "detail": "not done; send it again"}
     return Response(503, PROBLEM, json.dumps(body), {"retry-after": str(error.retry_after)})
+
+
+def _told(error: Rejected) -> Response[str]:
+    return Response(error.status, PROBLEM, json.dumps(error.problem()))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

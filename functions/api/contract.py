@@ -8,8 +8,9 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
-from models import Problem
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
+from models import Problem
 from tailor.flows.publish import Faulty
 from tailor.kernel.errors import Rejected
 
@@ -34,6 +35,11 @@ _MEANING = {
     409: "In use by something else",
     422: "Well formed, and still not possible",
 }
+
+
+def routes() -> APIGatewayHttpRouter:
+    """A group of routes."""
+    return APIGatewayHttpRouter()  # type: ignore[no-untyped-call]
 
 
 def answers(*refusals: int, status: int = 200) -> dict[int, Any]:

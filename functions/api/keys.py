@@ -8,16 +8,15 @@ from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path
-from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
-from contract import ADMIN, answers
-from models import IssuedKey, Key, KeyRequest, SecretRequest
 
+from contract import ADMIN, answers, routes
+from models import IssuedKey, Key, KeyRequest, SecretRequest
 from tailor.edges import runtime
 from tailor.flows import admit
 from tailor.kernel.errors import Rejected
 from tailor.kernel.instants import iso
 
-router = APIGatewayHttpRouter()
+router = routes()
 
 
 @router.post(

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
-from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
-from contract import READ, answers
-from models import Entry, Person, Why
 
+from contract import READ, answers, routes
+from models import Entry, Person, Why
 from tailor.edges import runtime
 from tailor.flows import show
 from tailor.flows.why import why
 
-router = APIGatewayHttpRouter()
+router = routes()
 
 
 @router.post(

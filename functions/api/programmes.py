@@ -7,15 +7,14 @@ from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
-from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
-from contract import READ, WRITE, answers
-from models import Programme, ProgrammeSummary, Publication, SegmentSummary
 
+from contract import READ, WRITE, answers, routes
+from models import Programme, ProgrammeSummary, Publication, SegmentSummary
 from tailor.edges import runtime
 from tailor.flows import publish
 from tailor.kernel.errors import Rejected
 
-router = APIGatewayHttpRouter()
+router = routes()
 
 
 @router.get(

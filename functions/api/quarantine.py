@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
-from contract import READ, WRITE, answers
-from models import Quarantined, Replayed, ReplayRequest
 
+from contract import READ, WRITE, answers, routes
+from models import Quarantined, Replayed, ReplayRequest
 from tailor.edges import runtime
 from tailor.flows.replay import replay
 from tailor.kernel.instants import iso
 
-router = APIGatewayHttpRouter()
+router = routes()
 
 
 @router.get(

@@ -142,6 +142,8 @@ def test_the_first_call_to_action_that_holds_is_shown() -> None:
         ("{% if interests contains 'sun' or interests contains 'rain' %}yes{% endif %}", "yes"),
         ("{% if city %}a{% elsif country %}b{% else %}c{% endif %}", "c"),
         ("{% if city == nil %}unknown{% endif %}", "unknown"),
+        ("{% if address contains 'city' and not address contains 'Bergen' %}a key{% endif %}", "a key"),
+        ("{% if purchase_history contains 1 or [true] contains 1 or [1] contains true %}same{% endif %}", ""),
         ("{% if country > 5 %}a{% else %}b{% endif %}", "b"),
         ("{% if first_name > 5 %}a{% else %}b{% endif %}", "b"),
         ("{{ 'many' if order_count > 1 else 'few' }}", "many"),
@@ -375,7 +377,7 @@ def test_a_link_made_of_data_is_a_link_or_there_is_no_letter(photo: str) -> None
     for source in (
         '<a href="{photo}">x</a>',
         "<img src='{{ photo }}'>",
-        '<a href="{% if city %}a{% else %}{photo}{% endif %}">',
+        '<a href="{% if city %}a{% elif country %}b{% elif photo %}{photo}{% else %}c{% endif %}">',
     ):
         with pytest.raises(Rejected) as error:
             shown(source, photo=photo)
@@ -420,6 +422,10 @@ def test_the_text_part_follows_the_html_and_makes_the_same_choices() -> None:
         "Hello <Ada>\n\nOne\ntwo & three\n\n- a\n- b\n\n"
         "Shop (https://shop.example/?a=1&b=2) Unsubscribe (https://mail.shop.example/u/abc?x=1&y=2)\nhttps://x.example\n"
     )
+
+
+def test_conditions_that_end_in_what_is_left_out_of_the_text_still_end() -> None:
+    assert letter('a {% if city %}<b style="display:none">{% endif %}b</b> c').text.split() == ["a", "c"]
 
 
 def test_an_authored_text_part_is_used_as_it_is() -> None:

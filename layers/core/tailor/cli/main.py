@@ -54,13 +54,10 @@ def _complain(text: str) -> None:
 
 
 def _refusal(error: Refused) -> str:
-    match error.status:
-        case 401:
-            return "the token is not valid: set TAILOR_TOKEN, or give --token"
-        case 403:
-            return f"not permitted: {error}"
-        case _:
-            return str(error)
+    # API Gateway itself turns unknown tokens away, with a 403 that is no problem document.
+    if error.status == 401 or (error.status == 403 and "type" not in error.problem):
+        return "the token is not valid: set TAILOR_TOKEN, or give --token"
+    return f"not permitted: {error}" if error.status == 403 else str(error)
 
 
 def _client(arguments: argparse.Namespace) -> Client:
@@ -102,11 +99,7 @@ def _push(arguments: argparse.Namespace) -> int:
         print("\n".join(_difference(planned)))
         if arguments.dry_run or not planned["changed"]:
             return 0
-        if (
-            not arguments.yes
-            and sys.stdin.isatty()
-            and input(f"Publish {name}? [y/N] ").strip().lower() not in ("y", "yes")
-        ):
+        if not arguments.yes and not _agreed(f"Publish {name}? [y/N] "):
             print("nothing was changed")
             return 1
         done = client.put("programmes", name, body=document)
@@ -212,7 +205,7 @@ def _moment(entry: dict[str, Any]) -> tuple[str, str, str, str]:
 
 
 def _topic(choice: dict[str, Any]) -> str:
-    return choice["purpose"] + (f":{choice['topic']}" if choice["topic"] else "")
+    return f"{choice['purpose']}:{choice['topic']}" if choice["topic"] else str(choice["purpose"])
 
 
 def _why(arguments: argparse.Namespace) -> int:
@@ -268,10 +261,7 @@ def _keys_create(arguments: argparse.Namespace) -> int:
     if arguments.secret_file:
         body["secret"] = sending.text_of(arguments.secret_file).strip()
     made = _client(arguments).post("keys", body=body)
-    shown = made.get("token") or made.get("key")
-    return _show(
-        arguments, made, lambda _: columns([("id", made["id"]), ("token" if made.get("token") else "key", shown)])
-    )
+    return _show(arguments, made, lambda _: columns([(name, value) for name, value in made.items() if value]))
 
 
 def _keys_list(arguments: argparse.Namespace) -> int:

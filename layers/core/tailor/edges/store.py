@@ -10,7 +10,7 @@ row           pk                      sk                     holds
 ============  ======================  =====================  ==============================================
 identifier    ``I#kind#hash``         ``I``                  ``p`` person: a unique claim
 event         ``P#person``            ``E#time#mark``        ``n`` name, ``b`` JSON; expires by ``ttl``
-consent       ``P#person``            ``C#time#hash``        ``b`` JSON, hash-chained
+consent       ``P#person``            ``C#version#index``    ``b`` JSON, hash-chained
 message       ``P#person``            ``S#message``          the send ledger, no body
 merge         ``P#person``            ``G#time#other``       ``s`` the state merged away
 suppression   ``Z#hash``              ``Z``                  ``why``; survives erasure
@@ -186,9 +186,9 @@ class Store:
             actions.append(_put(self._ledger, merge))
             for kind, values in other.identifiers.items():
                 actions += [self._repoint(Identifier(kind, value), other.id, person.id) for value in values]
-        for row in write.consents:
+        for index, row in enumerate(write.consents):
             body = json.dumps(row, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-            link = {"pk": f"P#{person.id}", "sk": f"C#{row['at']:013d}#{row['hash']}", "b": body}
+            link = {"pk": f"P#{person.id}", "sk": f"C#{person.version:010d}#{index:03d}", "b": body}
             actions.append(_put(self._ledger, link))
         if len(actions) > 100:
             raise Rejected("one event brings too many identifiers at once", code="too-many-identifiers")
@@ -251,9 +251,10 @@ class Store:
                     yield event
 
     def consents(self, person: Person) -> Iterator[dict[str, Any]]:
-        """The rows of the consent chain, oldest first."""
-        for row in self._rows(f"P#{person.id}", "C#"):
-            yield json.loads(row["b"])
+        """The rows of the consent chains, each in its own order: those of people merged into this one, then its own."""
+        for id in (*person.aliases, person.id):
+            for row in self._rows(f"P#{id}", "C#"):
+                yield json.loads(row["b"])
 
     def _rows(self, pk: str, prefix: str, *, newest_first: bool = False) -> Iterator[Item]:
         return self._db.query(

@@ -61,30 +61,20 @@ def profile(person: Person, program: Program) -> dict[str, Any]:
         "sensitive": sorted(n for n, a in declared.items() if a.klass == "sensitive"),
         "undeclared": sorted(name for name in person.attributes if name not in declared),
         "consent": [
-            {
-                "purpose": key.partition(":")[0],
-                "topic": key.partition(":")[2],
-                "grant": grant,
-                "at": iso(at),
-                "source": source,
-            }
+            {**_aspect(key), "grant": grant, "at": iso(at), "source": source}
             for key, (grant, at, source) in sorted(person.consent.items())
         ],
         "memberships": [
-            {
-                "segment": key,
-                "title": program.segments[key].title if key in program.segments else key,
-                "since": iso(since),
-            }
+            {"segment": key, "title": _title(key, program), "since": iso(since)}
             for key, since in sorted(person.memberships.items())
         ],
         "enrolments": [
             {
                 "journey": key,
-                "entered": iso(e["entered"]),
                 "step": e["step"],
-                "due": iso(e["wake"]),
                 "cause": e["cause"],
+                "entered": iso(e["entered"]),
+                "due": iso(e["wake"]),
             }
             for key, e in sorted(person.enrolments.items())
         ],
@@ -104,6 +94,11 @@ def profile(person: Person, program: Program) -> dict[str, Any]:
         "decided": iso(person.decided),
         "program": person.program,
     }
+
+
+def _aspect(key: str) -> dict[str, str]:
+    purpose, _, topic = key.partition(":")
+    return {"purpose": purpose, "topic": topic}
 
 
 def _title(segment: str, program: Program) -> str:
@@ -150,7 +145,7 @@ def _messages(person: Person, store: Store) -> Iterator[dict[str, Any]]:
     for row in store.messages(person):
         state = row["state"]
         yield {
-            "at": iso(row.get(f"{state.lower()}_at", row["claimed_at"])),
+            "at": iso(int(row.get(f"{state.lower()}_at") or row["claimed_at"])),
             "kind": "message",
             "message": row["message"],
             "template": row["template"],

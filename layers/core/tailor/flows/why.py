@@ -67,7 +67,7 @@ def why(person: Person, asked: str, store: Store, compiled: Compiled, *, now: in
     program = compiled.program
     rows = sorted(
         (row for row in store.messages(person) if asked in (row["message"], row["template"], row["journey"])),
-        key=lambda row: int(row["entered"]),
+        key=lambda row: (int(row["entered"]), int(row["step"])),
     )
     owed = {
         message: one
@@ -84,7 +84,7 @@ def why(person: Person, asked: str, store: Store, compiled: Compiled, *, now: in
     last = rows[-1] if rows else None
     running = [j for j in journeys if j.key in person.enrolments]
     news = [person.enrolments[j.key]["entered"] for j in running] + [one["entered"] for one in owed.values()]
-    if last is not None and max(news, default=0) <= last["entered"]:
+    if last is not None and (last["message"] == asked or max(news, default=0) <= last["entered"]):
         got = last["state"] in REACHED
         findings = [*case.delivery(last), *([] if got else case.obstacles(last["template"]))]
         if not got:
@@ -223,7 +223,7 @@ class _Case:
             sentence = f"The journey {journey.key!r} begins with {name!r}, which they have never done."
             return Finding("not-triggered", sentence, f"the event {name!r}", facts=facts)
         sentence = (
-            f"They last did {name!r} on {moment(entry[1][0])}, and it did not begin the journey {journey.key!r}: that was "
+            f"They last did {name!r} on {moment(entry[1][0])}, and the journey {journey.key!r} did not begin: it was "
             "not in force then, re-entry was barred, or the event came in more than a day late."
         )
         return Finding("not-triggered", sentence, f"the event {name!r} again", facts=facts)
@@ -307,10 +307,8 @@ def _state(row: Row) -> Finding:
         case "SENT":
             sentence = f"{template!r} was sent{at('sent_at')}; SES has not reported its delivery yet."
         case "BOUNCED":
-            sentence, change = (
-                f"{template!r} was sent{at('sent_at')}, but bounced{at('bounced_at')}.",
-                "another address",
-            )
+            change = "another address"
+            sentence = f"{template!r} was sent{at('sent_at')}, but bounced{at('bounced_at')}."
         case "COMPLAINED":
             sentence = f"{template!r} was sent{at('sent_at')}; they called it spam{at('complained_at')}."
         case _:
@@ -319,7 +317,7 @@ def _state(row: Row) -> Finding:
 
 
 def _skipped(row: Row, when: str, facts: dict[str, Any]) -> Finding:
-    """Why a letter was due and not sent; the ledger keeps ``code: detail``, where the code may have a part of its own."""
+    """Why a letter was due and not sent; the ledger keeps ``code: detail``."""
     code, _, detail = str(row.get("why", "")).removesuffix(": not eligible").partition(": ")
     said, change = _REASONS.get(code, ("it could not be written", "a template that can be"))
     more = f" ({detail})" if detail else ""

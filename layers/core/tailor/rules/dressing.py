@@ -68,7 +68,10 @@ class _Dresser:
         self.body(node.else_)
         ends.append(self.place)
         if not all(_agree(ends[0], end) for end in ends):
-            raise Forbidden("the branches of this condition end in different places of the HTML", node.lineno)
+            raise Forbidden(
+                "the branches of this condition end in different places of the HTML (inside a link, write an {% else %})",
+                node.lineno,
+            )
         self.place = ends[0]
 
     def loop(self, node: nodes.For) -> None:

@@ -27,7 +27,7 @@ from typing import Any, cast
 
 from tailor.kernel.instants import NEVER
 from tailor.kernel.person import RING, History
-from tailor.rules.codegen import const, function, name, stamp, stamped
+from tailor.rules.codegen import answer, choice, const, function, joined, name, stamp, stamped
 from tailor.rules.comparisons import Filter, among, condition
 
 Evaluator = Callable[[dict[str, Any], History, dict[str, list[Any]], int], tuple[Any, ...]]
@@ -266,9 +266,8 @@ class _Writer:
             steps, member, until = self._operand(formula)
             body += steps
             answers += (member, until)
-        answer = ast.Return(ast.Tuple(answers, ast.Load()))
         arguments = ("attributes", "history", "consent", "now")
-        made = function(arguments, [*self._lookups, *self._shared, *body, answer], among=among)
+        made = function(arguments, [*self._lookups, *self._shared, *body, answer(answers)], among=among)
         return cast(Evaluator, made)
 
     def _operand(self, formula: Formula) -> _Operand:
@@ -314,7 +313,7 @@ class _Writer:
             if before:
                 open_still = "member or until < never" if both else "not member or until < never"
                 test = stamped(open_still, member=member, until=until, never=_ALWAYS)
-                merge = [ast.If(test, merge, [])]
+                merge = [choice(test, merge)]
             steps += merge
         if not timeless:
             return steps
@@ -322,7 +321,7 @@ class _Writer:
         settled = stamp(
             "member = value; until = never", member=member, until=until, value=const(not both), never=_ALWAYS
         )
-        return [ast.If(gate, steps, settled) if both else ast.If(gate, settled, steps)]
+        return [choice(gate, steps, settled) if both else choice(gate, settled, steps)]
 
     def _timed(self, formula: Formula, member: ast.Name, until: ast.Name) -> list[ast.stmt]:
         negated = isinstance(formula, Not)
@@ -371,8 +370,7 @@ class _Writer:
                 raise AssertionError("a formula that time changes is no expression")
 
     def _joined(self, both: bool, parts: Sequence[Formula]) -> ast.expr:
-        values = [self._operand(part)[1] for part in parts]
-        return values[0] if len(values) == 1 else ast.BoolOp(ast.And() if both else ast.Or(), values)
+        return joined(ast.And() if both else ast.Or(), [self._operand(part)[1] for part in parts])
 
     def _permitted(self, purpose: str, topic: str, on_consent: bool) -> ast.expr:
         whole = self._grant(purpose)

@@ -387,6 +387,4 @@ def _straight(quoted: re.Match[str]) -> str:
 def _literal(text: str) -> str:
     """A Jinja2 string literal that no text can end early."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    for mark in "{}%#":
-        escaped = escaped.replace(mark, f"\\x{ord(mark):02x}")
     return f'"{escaped}"'

@@ -1,0 +1,245 @@
+"""Why: every way a letter can come or not come has its own answer, and the answer names what would change it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shop import SHOP
+from tailor.flows.why import why
+from tailor.kernel.errors import Rejected
+from tailor.kernel.event import Event
+from tailor.kernel.instants import DAY, HOUR, MINUTE, iso
+from tailor.kernel.program import Program
+from tailor.rules.compiled import Compiled
+from world import World
+
+ADA = (("user_id", "u-ada"), ("email", "ada@example.com"))
+YES = (("marketing", "granted"),)
+
+
+def joins(shop: World, *, consent: tuple[tuple[str, str], ...] = YES, who: Any = ADA, **traits: Any) -> Event:
+    return shop.event("Identify", *who, kind="identify", traits=traits, consent=consent)
+
+
+def views(shop: World, who: Any = ADA, at: int | None = None) -> Event:
+    return shop.event("Product Viewed", *who, at=at, properties={"name": "Tent", "category": "camping"})
+
+
+def ask(shop: World, asked: str = "come-back", document: dict[str, Any] = SHOP) -> dict[str, Any]:
+    person = shop.person("user_id", "u-ada")
+    assert person is not None
+    return why(person, asked, shop.store, Compiled(Program.of([document])), now=shop.now)
+
+
+def codes(answer: dict[str, Any]) -> list[str]:
+    return [reason["code"] for reason in answer["reasons"]]
+
+
+def lets_48_hours_pass(shop: World) -> None:
+    shop.pump()
+    shop.tick(shop.now + 2 * DAY)
+    shop.pump()
+
+
+def test_got_it_with_the_cause_the_consent_and_the_versions_it_stood_on(shop: World) -> None:
+    shop.arrive(joins(shop, first_name="Ada"), views(shop))
+    lets_48_hours_pass(shop)
+    answer = ask(shop)
+    assert answer["answer"] is True
+    assert answer["sentence"].startswith("Yes: 'come-back' was sent on 26 Nov 2026")
+    assert codes(answer) == ["delivered", "cause", "stood-on"]
+    assert "entering the segment 'viewed-not-bought'" in answer["reasons"][1]["sentence"]
+    person = shop.person("user_id", "u-ada")
+    assert person is not None
+    stood_on = answer["reasons"][2]
+    assert "marketing granted" in stood_on["sentence"]
+    assert stood_on["facts"]["consent"] == person.consent_head
+    assert stood_on["facts"]["program"] == Program.of([SHOP]).version
+    (mail,) = shop.ses.mails
+    assert answer["message"] == mail["tags"]["tailor_message"]
+
+
+def test_the_message_the_template_and_the_journey_all_lead_to_the_same_letter(shop: World) -> None:
+    shop.arrive(joins(shop, first_name="Ada"), views(shop))
+    lets_48_hours_pass(shop)
+    message = shop.ses.mails[0]["tags"]["tailor_message"]
+    assert ask(shop, message) == ask(shop, "come-back")
+
+
+def test_what_was_shown_by_fallback_is_told(shop: World) -> None:
+    shop.arrive(joins(shop), views(shop))
+    lets_48_hours_pass(shop)
+    assert "first_name" in next(r for r in ask(shop)["reasons"] if r["code"] == "fallbacks")["sentence"]
+
+
+def test_not_in_the_segment_yet_and_when_time_alone_will_change_it(shop: World) -> None:
+    shop.arrive(joins(shop), views(shop))
+    shop.pump()
+    answer = ask(shop)
+    assert answer["answer"] is False
+    assert codes(answer) == ["not-in-segment"]
+    assert answer["reasons"][0]["until"] == iso(shop.now + 2 * DAY)
+    assert "26 Nov 2026 06:00 UTC" in answer["sentence"]
+
+
+def test_the_answer_names_the_first_condition_that_fails_and_what_was_seen(shop: World) -> None:
+    rule = {"all": [{"did": "Product Viewed"}, {"attribute": "country", "eq": "DE"}, {"did": "Order Completed"}]}
+    document = {**SHOP, "segments": {**SHOP["segments"], "viewed-not-bought": {"title": "Germans", "rule": rule}}}
+    shop.arrive(joins(shop, country="FR"), views(shop))
+    shop.pump()
+    answer = ask(shop, document=document)
+    assert codes(answer) == ["not-in-segment"]
+    failing = answer["sentence"].partition("first thing that fails: ")[2]
+    assert "country" in failing
+    assert "FR" in failing
+    assert "Order Completed" not in failing
+    assert answer["reasons"][0]["until"] is None
+
+
+def test_never_did_what_begins_the_journey(shop: World) -> None:
+    shop.arrive(joins(shop))
+    shop.pump()
+    answer = ask(shop, "receipt")
+    assert codes(answer) == ["not-triggered"]
+    assert "never done" in answer["sentence"]
+    assert answer["reasons"][0]["change"] == "the event 'Order Completed'"
+
+
+def test_waiting_in_the_journey_until_an_instant(shop: World) -> None:
+    shop.arrive(joins(shop), shop.event("Order Completed", *ADA, properties={"order_id": "1"}))
+    shop.pump()
+    answer = ask(shop, "receipt")
+    assert codes(answer) == ["waiting"]
+    assert answer["reasons"][0]["until"] == iso(shop.now + HOUR)
+
+
+def test_no_consent_comes_after_the_trigger_among_the_reasons(shop: World) -> None:
+    shop.arrive(joins(shop, consent=()), views(shop))
+    shop.pump()
+    answer = ask(shop)
+    assert codes(answer) == ["not-in-segment", "no-consent"]
+    assert answer["reasons"][1]["change"] == "a grant of 'marketing:deals'"
+
+
+def test_due_but_skipped_for_want_of_consent(shop: World) -> None:
+    shop.arrive(joins(shop, consent=()), views(shop))
+    lets_48_hours_pass(shop)
+    answer = ask(shop)
+    assert answer["answer"] is False
+    assert codes(answer)[0] == "no-consent"
+    assert "was due on 26 Nov 2026" in answer["sentence"]
+    assert "marketing:deals" in answer["sentence"]
+    assert "barred" in codes(answer)
+
+
+def test_due_but_skipped_for_want_of_an_address(shop: World) -> None:
+    shop.arrive(joins(shop, who=(("user_id", "u-ada"),)), views(shop, who=(("user_id", "u-ada"),)))
+    lets_48_hours_pass(shop)
+    answer = ask(shop)
+    assert codes(answer)[0] == "no-email"
+    assert answer["reasons"][0]["change"] == "an e-mail address"
+
+
+def test_due_but_skipped_for_want_of_a_value(shop: World) -> None:
+    letter = {**SHOP["templates"]["come-back"], "subject": "{last_name}!"}
+    shop.publish({**SHOP, "templates": {**SHOP["templates"], "come-back": letter}})
+    shop.arrive(joins(shop), views(shop))
+    lets_48_hours_pass(shop)
+    answer = ask(shop)
+    assert codes(answer)[0] == "missing-value"
+    assert "last_name" in answer["sentence"]
+    assert "fallback" in answer["sentence"]
+
+
+def test_a_suppressed_address_is_told_with_its_cause(shop: World) -> None:
+    shop.arrive(joins(shop))
+    shop.pump()
+    shop.store.suppress("ada@example.com", "Email Complained", now=shop.now)
+    reason = ask(shop)["reasons"][-1]
+    assert reason["code"] == "suppressed"
+    assert "Email Complained" in reason["sentence"]
+
+
+def test_the_re_entry_rule_bars_until_an_instant(shop: World) -> None:
+    shop.arrive(joins(shop, first_name="Ada"), views(shop))
+    lets_48_hours_pass(shop)
+    entered = shop.now
+    shop.arrive(shop.event("Order Completed", *ADA, properties={"order_id": "1"}))
+    shop.pump()
+    case = ask(
+        shop,
+        document={
+            **SHOP,
+            "templates": {**SHOP["templates"], "other": SHOP["templates"]["come-back"]},
+            "journeys": {"come-back": {**SHOP["journeys"]["come-back"], "steps": [{"send": "other"}]}},
+        },
+    )
+    assert case["answer"] is True
+    barred = ask(
+        shop,
+        "other",
+        {
+            **SHOP,
+            "templates": {**SHOP["templates"], "other": SHOP["templates"]["come-back"]},
+            "journeys": {"come-back": {**SHOP["journeys"]["come-back"], "steps": [{"send": "other"}]}},
+        },
+    )
+    assert codes(barred) == ["not-in-segment", "barred"]
+    assert barred["reasons"][1]["until"] == iso(entered + 30 * DAY)
+
+
+def test_a_doubtful_send_is_said_to_be_doubtful(shop: World) -> None:
+    shop.ses.moods = ["lost before"]
+    shop.arrive(joins(shop, first_name="Ada"), views(shop))
+    lets_48_hours_pass(shop)
+    answer = ask(shop)
+    assert answer["answer"] is False
+    assert codes(answer)[0] == "unknown"
+    assert "SES never said" in answer["sentence"]
+
+
+def test_a_letter_on_its_way_is_said_to_be_on_its_way(shop: World) -> None:
+    shop.arrive(joins(shop, first_name="Ada"), views(shop))
+    shop.pump()
+    shop.tick(shop.now + 2 * DAY)
+    answer = ask(shop)
+    assert codes(answer)[0] == "on-its-way"
+    assert answer["message"] == answer["reasons"][0]["facts"]["message"]
+
+
+def test_a_segment_that_may_not_see_the_person_says_so(shop: World) -> None:
+    shop.arrive(joins(shop, consent=(*YES, ("personalization", "withdrawn"))), views(shop))
+    lets_48_hours_pass(shop)
+    answer = ask(shop)
+    assert codes(answer) == ["not-permitted"]
+    assert "'personalization'" in answer["sentence"]
+
+
+def test_in_the_segment_since_before_the_journey_began(shop: World) -> None:
+    document = {
+        **SHOP,
+        "journeys": {"late": {"trigger": {"segment_entered": "buyers"}, "steps": [{"send": "receipt"}]}},
+    }
+    shop.arrive(joins(shop), shop.event("Order Completed", *ADA, properties={"order_id": "1"}))
+    shop.pump()
+    shop.now += MINUTE
+    answer = ask(shop, "late", document)
+    assert codes(answer) == ["not-triggered"]
+    assert "only entering it begins" in answer["sentence"]
+
+
+def test_a_letter_that_no_journey_sends_is_said_to_be_so(shop: World) -> None:
+    document = {**SHOP, "journeys": {}}
+    shop.arrive(joins(shop))
+    shop.pump()
+    assert codes(ask(shop, "receipt", document)) == ["not-in-use"]
+
+
+def test_what_nothing_is_called_is_answered_with_the_nearest_name(shop: World) -> None:
+    shop.arrive(joins(shop))
+    shop.pump()
+    with pytest.raises(Rejected, match="did you mean 'come-back'") as refused:
+        ask(shop, "comeback")
+    assert refused.value.status == 404

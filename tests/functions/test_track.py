@@ -1,0 +1,96 @@
+"""Clicks and opens: no open redirect, nothing recorded without permission."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import re
+from typing import Any
+
+import pytest
+
+from tailor.kernel.instants import HOUR
+from world import CONTEXT, World, app
+
+ADA = (("user_id", "u-ada"), ("email", "ada@example.com"))
+
+
+def get(path: str, method: str = "GET", agent: str = "Mozilla/5.0") -> Any:
+    event = {
+        "version": "2.0",
+        "rawPath": path,
+        "pathParameters": {"token": path.split("/")[2]},
+        "headers": {"user-agent": agent},
+        "requestContext": {"http": {"method": method, "path": path}},
+    }
+    return app("track").handler(event, CONTEXT)
+
+
+def letter(shop: World, *purposes: str) -> str:
+    joins = shop.event("Identify", *ADA, kind="identify", consent=[(purpose, "granted") for purpose in purposes])
+    shop.arrive(joins, shop.event("Product Viewed", *ADA, properties={"name": "Tent"}))
+    shop.pump()
+    shop.tick(shop.now + 48 * HOUR)
+    shop.pump()
+    (mail,) = shop.ses.mails
+    part = email.message_from_bytes(mail["raw"], policy=email.policy.default).get_body(("html",))
+    assert part is not None
+    return str(part.get_content())
+
+
+def paths(html: str, kind: str) -> list[str]:
+    return [
+        url.removeprefix("https://mail.shop.example") for url in re.findall(rf'"(https://[^"]+/{kind}/[^"]+)"', html)
+    ]
+
+
+def recorded(shop: World) -> list[tuple[str, Any]]:
+    ada = shop.person("user_id", "u-ada")
+    assert ada is not None
+    return [(e.name, e.properties) for e in shop.store.events(ada) if e.name in ("Email Opened", "Email Link Clicked")]
+
+
+def test_without_permission_to_count_a_letter_has_no_pixel_and_plain_links(shop: World) -> None:
+    html = letter(shop, "marketing")
+    assert 'href="https://shop.example/new"' in html
+    assert paths(html, "c") == paths(html, "o") == []
+
+
+def test_a_click_leads_where_the_letter_said_and_is_recorded(shop: World) -> None:
+    html = letter(shop, "marketing", "analytics")
+    (click,), (pixel,) = paths(html, "c"), paths(html, "o")
+    answer = get(click)
+    assert (answer["statusCode"], answer["headers"]["location"]) == (302, "https://shop.example/new")
+    assert answer["headers"]["cache-control"] == "no-store"
+    picture = get(pixel, agent="GoogleImageProxy")
+    assert picture["headers"]["content-type"] == "image/gif"
+    shop.pump()
+    (click_event, open_event) = sorted(recorded(shop), key=lambda one: one[0])
+    assert click_event[0] == "Email Link Clicked"
+    assert click_event[1]["link"] == "https://shop.example/new"
+    assert click_event[1]["agent"] == "unknown"
+    assert open_event[1]["agent"] == "machine"
+
+
+def test_a_head_request_records_nothing(shop: World) -> None:
+    (click,) = paths(letter(shop, "marketing", "analytics"), "c")
+    assert get(click, method="HEAD")["statusCode"] == 302
+    shop.pump()
+    assert recorded(shop) == []
+
+
+def test_a_withdrawal_also_blinds_the_letters_already_sent(shop: World) -> None:
+    html = letter(shop, "marketing", "analytics")
+    shop.now += 1
+    shop.arrive(shop.event("Consent Changed", *ADA, kind="consent", consent=[("analytics", "withdrawn")]))
+    shop.pump()
+    assert get(paths(html, "c")[0])["statusCode"] == 302
+    assert get(paths(html, "o")[0])["statusCode"] == 200
+    shop.pump()
+    assert recorded(shop) == []
+
+
+@pytest.mark.parametrize("token", ["x", "1.1.cF8xfG18MA.AAAA", "https://evil.example"])
+def test_a_forged_link_leads_nowhere_and_a_forged_picture_is_just_a_picture(shop: World, token: str) -> None:
+    assert get(f"/c/{token}")["statusCode"] == 403
+    assert get(f"/o/{token}")["statusCode"] == 200
