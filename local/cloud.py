@@ -34,6 +34,7 @@ from botocore.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".local"
+EMBEDDED = Path(__file__).with_name("embedded.py").resolve()
 PORT = 4566
 PORT_VARIABLE = "TAILOR_CLOUD_PORT"
 REGION = "us-east-1"
@@ -85,7 +86,7 @@ class Cloud:
         Unusable : the port is taken, or it did not come up.
         """
         require_free(port, PORT_VARIABLE)
-        program = _install()
+        python = _install()
         scratch = Path(tempfile.mkdtemp(prefix="tailor-cloud-"))
         settings = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -105,7 +106,7 @@ class Cloud:
         with _log(port).open("wb") as sink:
             # A session of its own makes a process group that can be ended whole, with every function in it.
             process = subprocess.Popen(
-                [str(program)], env=settings, cwd=scratch, stdout=sink, stderr=sink, start_new_session=True
+                [python, "-P", EMBEDDED], env=settings, cwd=scratch, stdout=sink, stderr=sink, start_new_session=True
             )
         cloud = cls(port, process, scratch)
         try:
@@ -343,31 +344,30 @@ def _architecture() -> str:
 
 
 def _install() -> Path:
-    """The path of ``ministack``, installed from its lock into an environment of its own where it is not there yet."""
+    """The Python of ministack, installed from its lock into an environment of its own where it is not there yet."""
     lock = ROOT / "requirements" / "ministack.txt"
     home = HOME / "ministack"
-    program, stamp = home / "bin" / "ministack", home / "lock.sha256"
+    python, stamp = home / "bin" / "python", home / "lock.sha256"
     wanted = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
-    if program.exists() and stamp.exists() and stamp.read_text() == wanted:
-        return program
+    if python.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return python
     shutil.rmtree(home, ignore_errors=True)
     home.parent.mkdir(exist_ok=True)
-    python = str(home / "bin" / "python")
     uv = shutil.which("uv")
     packages = ["--require-hashes", "-r", str(lock)]
     if uv:
         steps = [
             [uv, "venv", "--quiet", "--python", sys.executable, str(home)],
-            [uv, "pip", "install", "--quiet", "--python", python, *packages],
+            [uv, "pip", "install", "--quiet", "--python", str(python), *packages],
         ]
     else:
         steps = [
             [sys.executable, "-m", "venv", str(home)],
-            [python, "-m", "pip", "install", "--quiet", *packages],
+            [str(python), "-m", "pip", "install", "--quiet", *packages],
         ]
     for step in steps:
         done = subprocess.run(step, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
             raise Unusable(f"the embedded cloud could not be installed; {Path(step[0]).name} said:\n{done.stdout}")
     stamp.write_text(wanted)
-    return program
+    return python

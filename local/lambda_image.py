@@ -27,7 +27,11 @@ _TOOLS = ["bash", "sh", "env", "mv", "cp", "rm", "chmod", "mkdir", "ls", "cat", 
 _LEFT_OUT = shutil.ignore_patterns(
     "test", "tests", "__pycache__", "*.a", "config-3*", "site-packages", "idlelib", "tkinter", "ensurepip", "share"
 )
-_EXTRA_LIBRARIES = ("libgcc_s.so.1", "libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
+# What wheels of the layers ask for beyond what the interpreter does.
+_EXTRA_LIBRARIES = (
+    *("libgcc_s.so.1", "libstdc++.so.6", "librt.so.1", "libpthread.so.0", "libdl.so.2", "libm.so.6"),
+    *("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2"),
+)
 _SETTINGS = (
     "ENV PATH=/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin",
     "ENV LD_LIBRARY_PATH=/var/lang/lib:/usr/lib64:/usr/lib:/var/runtime:/var/task:/opt/lib",

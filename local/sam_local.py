@@ -6,6 +6,7 @@ content: these are the same functions that the other tests run without container
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import json
 import os
@@ -141,6 +142,11 @@ class _Forward(socketserver.BaseRequestHandler):
             back.join()
 
 
+class _Forwarder(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+
 def _pump(source: socket.socket, sink: socket.socket) -> None:
     try:
         while chunk := source.recv(65536):
@@ -157,12 +163,13 @@ def _reachable_from_containers() -> Iterator[None]:
     subnet = _docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}").strip()
     gateway = str(next(ipaddress.ip_network(subnet).hosts()))
     try:
-        server = socketserver.ThreadingTCPServer((gateway, PORT), _Forward)
-    except OSError:
+        server = _Forwarder((gateway, PORT), _Forward)
+    except OSError as error:
+        if error.errno != errno.EADDRNOTAVAIL:
+            raise Unusable(f"port {PORT} of the bridge {gateway} cannot be used: {error.strerror}") from error
         # Docker Desktop: the bridge is inside its own machine, and host.docker.internal reaches 127.0.0.1 here.
         yield
         return
-    server.daemon_threads = True
     with server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield

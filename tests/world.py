@@ -1,7 +1,7 @@
 """The whole system in one process, on moto's tables, with a clock that is moved by hand and workers that can be killed.
 
 The real handlers run; only what is outside of them is ours: queues, the stream, SES and the clock. Every AWS call goes
-through :class:`Gate`, which counts them and can kill the worker before or after any one of them, and records can be
+through :class:`Gate`, which counts them and can kill the worker after any one of them, and records can be
 delivered twice and in any order.
 """
 
@@ -15,6 +15,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from random import Random
 from types import ModuleType, SimpleNamespace
@@ -50,7 +51,7 @@ ENVIRONMENT = {
     "SECRETS_PREFIX": "/tailor/test",
     "POWERTOOLS_SERVICE_NAME": "test",
     "POWERTOOLS_METRICS_NAMESPACE": "Tailor",
-    "LOG_LEVEL": "CRITICAL",
+    "LOG_LEVEL": "INFO",
 }
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_request_id="request", function_name="f")
 
@@ -61,21 +62,20 @@ class Killed(BaseException):
 
 @dataclass
 class Gate:
-    """Counts AWS calls; kills at call ``kill_at``, ``after`` it took effect or before."""
+    """Counts AWS calls; kills the worker once, when call ``kill_at`` has taken effect and before it can know."""
 
     calls: int = 0
     kill_at: int | None = None
-    after: bool = False
+    killed: bool = False
 
     def pass_through(self, call: Callable[[], Any]) -> Any:
         self.calls += 1
-        mine = self.calls == self.kill_at
-        if mine and not self.after:
-            raise Killed
-        answer = call()
-        if mine:
-            raise Killed
-        return answer
+        self.killed |= self.calls == self.kill_at
+        try:
+            return call()
+        finally:
+            if self.calls == self.kill_at:
+                raise Killed
 
 
 def create_tables(client: Any) -> None:
@@ -381,13 +381,19 @@ def app(function: str) -> ModuleType:
     return _APPS[function]
 
 
+@cache
+def _dynamodb() -> Any:
+    """One client for all worlds; each takes ten megabytes."""
+    return botocore.session.get_session().create_client("dynamodb", region_name="eu-west-1")
+
+
 @contextmanager
 def world(monkeypatch: Any) -> Iterator[World]:
     """A fresh world; the runtime's parts are made anew for it."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
-        client = botocore.session.get_session().create_client("dynamodb", region_name="eu-west-1")
+        client = _dynamodb()
         create_tables(client)
         made = World(client)
         for part in (runtime.store, runtime.ingest_queue, runtime.send_queue, runtime.facts, runtime.mailer):

@@ -73,5 +73,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     except UnicodeDecodeError:
         return problem(Rejected("the body is not UTF-8", code="bad-json"))
     answer = app.resolve(event, context)
+    answer["headers"] = {**answer.get("headers", {}), "cache-control": "no-store"}
     logger.info("answered", extra={"key": authorizer.get("key"), "status": answer["statusCode"]})
     return answer

@@ -186,7 +186,7 @@ class Entry(BaseModel):
 
 
 class Finding(BaseModel):
-    """One thing found out: what it is, what would change it, and when time alone could."""
+    """One thing found out, what would change it, and when time alone could; instants in ``facts`` may be in ms."""
 
     code: str
     sentence: str

@@ -41,11 +41,11 @@ def _deliver(record: dict[str, Any], post: Post) -> bool:
     try:
         state = deliver(owed, post, now=runtime.now())
     except Transient as refused:
-        logger.info("message waits", extra={"message": owed["message"], "why": str(refused)})
+        logger.info("message waits", extra={"message_id": owed["message"], "why": str(refused)})
         return False
     except Exception:
-        logger.exception("message failed", extra={"message": owed["message"]})
+        logger.exception("message failed", extra={"message_id": owed["message"]})
         return False
     runtime.count("Messages", state=state)
-    logger.info("message", extra={"message": owed["message"], "state": state})
+    logger.info("message", extra={"message_id": owed["message"], "state": state})
     return True

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from itertools import batched
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -76,8 +77,9 @@ def tailor(cloud: Endpoint) -> Iterator[Worker]:
     with (
         patch.dict(os.environ, ENVIRONMENT | {"AWS_ENDPOINT_URL": cloud.url}),
         patch.object(runtime, "now", lambda: clock[0]),
-        open(os.devnull, "w") as nowhere,
+        Path(os.devnull).open("w") as nowhere,
     ):
+        _forget()
         store = runtime.store()
         store.define("programme", "bench", population.document())
         for some in batched(range(population.PEOPLE), 20, strict=True):
@@ -93,7 +95,10 @@ def tailor(cloud: Endpoint) -> Iterator[Worker]:
             if answer["batchItemFailures"]:
                 raise RuntimeError("absorb gave a batch back")
 
-        yield worker
+        try:
+            yield worker
+        finally:
+            _forget()
 
 
 def naive(cloud: Endpoint) -> Worker:
@@ -105,6 +110,13 @@ def naive(cloud: Endpoint) -> Worker:
         past = population.history(person)
         worker.load(step(Person("p"), past, compiled, now=population.NOW)[0].attributes, past)
     return lambda batch: worker.handler(batch, now=batch["at"])
+
+
+def _forget() -> None:
+    """Parts of the runtime that hold a client or what it read."""
+    for part in (runtime.client, runtime.store):
+        part.cache_clear()
+    runtime._CACHE.clear()
 
 
 def _worked(worker: Worker, rounds: Sequence[Sequence[Sqs]]) -> Callable[[int], None]:

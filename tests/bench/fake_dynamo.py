@@ -95,7 +95,10 @@ class Tables:
             "BatchWriteItem": self._batch_write,
             "BatchExecuteStatement": self._batch_execute,
             "TransactWriteItems": self._transact,
-            "PutEvents": lambda events: {"FailedEntryCount": 0, "Entries": [{"EventId": "e"} for _ in events["Entries"]]},
+            "PutEvents": lambda events: {
+                "FailedEntryCount": 0,
+                "Entries": [{"EventId": "e"} for _ in events["Entries"]],
+            },
         }
         return handlers[operation](request)
 
@@ -126,7 +129,9 @@ class Tables:
         prefixes = re.findall(r"begins_with\(sk, (:\w+)\)", condition)
         partition = self._tables.get(request["TableName"], {}).get(values[pk]["S"], {})
         prefix = values[prefixes[0]]["S"] if prefixes else ""
-        keys = sorted((sk for sk in partition if sk.startswith(prefix)), reverse=not request.get("ScanIndexForward", True))
+        keys = sorted(
+            (sk for sk in partition if sk.startswith(prefix)), reverse=not request.get("ScanIndexForward", True)
+        )
         items = [partition[sk] for sk in keys[: request.get("Limit")]]
         self._bill_read(sum(map(item_size, items)), consistent=request.get("ConsistentRead", False))
         return {"Items": items, "Count": len(items), "ScannedCount": len(items)}

@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Literal
 
 import boto3
@@ -37,7 +38,7 @@ class Page(BaseModel):
 
 class Context(BaseModel):
     locale: str = ""
-    userAgent: str = ""  # noqa: N815
+    userAgent: str = ""
     page: Page = Field(default_factory=Page)
     campaign: dict[str, str] = Field(default_factory=dict)
     library: dict[str, str] = Field(default_factory=dict)
@@ -46,11 +47,11 @@ class Context(BaseModel):
 class Call(BaseModel):
     """A call of Segment's tracking API."""
 
-    messageId: str = Field(min_length=1, max_length=128)  # noqa: N815
+    messageId: str = Field(min_length=1, max_length=128)
     type: Literal["identify", "track", "page", "screen", "group", "alias"]
     event: str = Field(max_length=200)
-    userId: str  # noqa: N815
-    anonymousId: str  # noqa: N815
+    userId: str
+    anonymousId: str
     timestamp: int
     context: Context
     properties: dict[str, Any] = Field(default_factory=dict)
@@ -64,7 +65,7 @@ class Naive:
         self._table = boto3.resource("dynamodb", endpoint_url=endpoint).Table(TABLE)
         self._events = boto3.client("events", endpoint_url=endpoint)
         # Its lines cost what they cost to make; nobody wants to read them here.
-        self._log = Logger(service="naive", stream=open(os.devnull, "w"))  # noqa: SIM115
+        self._log = Logger(service="naive", stream=Path(os.devnull).open("w"))  # noqa: SIM115
         self._batch = BatchProcessor(event_type=EventType.SQS)
         self._now = 0
 

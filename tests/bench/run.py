@@ -17,6 +17,8 @@ OUT = ROOT / "bench.json"
 sys.path[:0] = [str(ROOT / folder) for folder in ("layers/core", "local", "tests")]
 # The program's own folder would stand before the modules of the same names elsewhere.
 sys.path.remove(str(Path(__file__).resolve().parent))
+# sam's tools bring it and botocore would sign with it; the functions do not carry it.
+sys.modules["awscrt"] = None  # type: ignore[assignment]
 
 from bench import absorb, bars, segments, startup  # noqa: E402
 from bench.deployment import FUNCTIONS, deploy  # noqa: E402

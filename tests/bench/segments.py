@@ -21,14 +21,12 @@ WALKED = 20
 """People a round of the tree walk covers; it is slow."""
 
 
-def run(*, people: int = PEOPLE, rounds: int = 7) -> dict[str, float]:
+def run(*, rounds: int = 7) -> dict[str, float]:
     """Measure; all answers of the compiled segments are compared with the tree walk's first."""
     compiled = Compiled(population.program())
-    pasts = [population.history(number) for number in range(people)]
-    crowd = [step(Person(f"p_{n}"), past, compiled, now=population.NOW)[0] for n, past in enumerate(pasts)]
-    raw = [[Happened(event.name, event.at, event.properties) for event in past] for past in pasts]
+    crowd, raw = people(compiled, PEOPLE)
     assert_same(compiled, crowd, raw)
-    changes = _changes(crowd, min(ARRIVALS, people * 5))
+    changes = _changes(crowd, ARRIVALS)
 
     def all_pairs(_: int) -> None:
         for person in crowd:
@@ -48,8 +46,15 @@ def run(*, people: int = PEOPLE, rounds: int = 7) -> dict[str, float]:
     return {
         "segment_ns_per_pair": per_pair,
         "segment_us_per_event_200": events / len(changes) / 1e3,
-        "segment_ratio_to_tree_walk": walked / min(WALKED, people) / keys / per_pair,
+        "segment_ratio_to_tree_walk": walked / WALKED / keys / per_pair,
     }
+
+
+def people(compiled: Compiled, count: int) -> tuple[list[Person], list[list[Happened]]]:
+    """People as the step makes them of their history, and the histories."""
+    pasts = [population.history(number) for number in range(count)]
+    crowd = [step(Person(f"p_{n}"), past, compiled, now=population.NOW)[0] for n, past in enumerate(pasts)]
+    return crowd, [[Happened(event.name, event.at, event.properties) for event in past] for past in pasts]
 
 
 def assert_same(compiled: Compiled, crowd: Sequence[Person], raw: Sequence[Sequence[Happened]]) -> None:

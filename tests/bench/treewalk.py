@@ -33,7 +33,7 @@ def holds(rule: Rule, attributes: Mapping[str, Any], events: Sequence[Happened],
     if "attribute" in rule:
         return _compare(attributes.get(rule["attribute"]), rule)
     if "count" in rule:
-        return len(_times(rule["count"], rule, events, now)) >= rule["at_least"]
+        return bool(len(_times(rule["count"], rule, events, now)) >= rule["at_least"])
     if "did_not" in rule:
         return not _times(rule["did_not"], rule, events, now)
     return _then_not(rule, events, now)
@@ -45,9 +45,9 @@ def _compare(value: Any, rule: Rule) -> bool:
     if "eq" in rule:
         return bool(value == rule["eq"])
     if "in" in rule:
-        return value in rule["in"]
+        return bool(value in rule["in"])
     if "contains" in rule:
-        return rule["contains"] in value
+        return bool(rule["contains"] in value)
     return bool(value >= rule["ge"]) if "ge" in rule else bool(value < rule["lt"])
 
 

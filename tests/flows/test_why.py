@@ -49,7 +49,7 @@ def test_got_it_with_the_cause_the_consent_and_the_versions_it_stood_on(shop: Wo
     answer = ask(shop)
     assert answer["answer"] is True
     assert answer["sentence"].startswith("Yes: 'come-back' was sent on 26 Nov 2026")
-    assert codes(answer) == ["delivered", "cause", "stood-on"]
+    assert codes(answer)[:3] == ["delivered", "cause", "stood-on"]
     assert "entering the segment 'viewed-not-bought'" in answer["reasons"][1]["sentence"]
     person = shop.person("user_id", "u-ada")
     assert person is not None
@@ -81,7 +81,8 @@ def test_not_in_the_segment_yet_and_when_time_alone_will_change_it(shop: World) 
     assert answer["answer"] is False
     assert codes(answer) == ["not-in-segment"]
     assert answer["reasons"][0]["until"] == iso(shop.now + 2 * DAY)
-    assert "26 Nov 2026 06:00 UTC" in answer["sentence"]
+    assert "Product Viewed: 1 time, last on 24 Nov 2026 06:00 UTC; Order Completed: never" in answer["sentence"]
+    assert answer["sentence"].endswith("It would take time, at the earliest on 26 Nov 2026 06:00 UTC.")
 
 
 def test_the_answer_names_the_first_condition_that_fails_and_what_was_seen(shop: World) -> None:
@@ -90,7 +91,7 @@ def test_the_answer_names_the_first_condition_that_fails_and_what_was_seen(shop:
     shop.arrive(joins(shop, country="FR"), views(shop))
     shop.pump()
     answer = ask(shop, document=document)
-    assert codes(answer) == ["not-in-segment"]
+    assert codes(answer) == ["not-in-segment", "fails-too"]
     failing = answer["sentence"].partition("first thing that fails: ")[2]
     assert "country" in failing
     assert "FR" in failing
@@ -148,9 +149,8 @@ def test_due_but_skipped_for_want_of_a_value(shop: World) -> None:
     shop.arrive(joins(shop), views(shop))
     lets_48_hours_pass(shop)
     answer = ask(shop)
-    assert codes(answer)[0] == "missing-value"
-    assert "last_name" in answer["sentence"]
-    assert "fallback" in answer["sentence"]
+    assert codes(answer)[0] == "not-written"
+    assert "'last_name' has no value" in answer["sentence"]
 
 
 def test_a_suppressed_address_is_told_with_its_cause(shop: World) -> None:
@@ -168,24 +168,8 @@ def test_the_re_entry_rule_bars_until_an_instant(shop: World) -> None:
     entered = shop.now
     shop.arrive(shop.event("Order Completed", *ADA, properties={"order_id": "1"}))
     shop.pump()
-    case = ask(
-        shop,
-        document={
-            **SHOP,
-            "templates": {**SHOP["templates"], "other": SHOP["templates"]["come-back"]},
-            "journeys": {"come-back": {**SHOP["journeys"]["come-back"], "steps": [{"send": "other"}]}},
-        },
-    )
-    assert case["answer"] is True
-    barred = ask(
-        shop,
-        "other",
-        {
-            **SHOP,
-            "templates": {**SHOP["templates"], "other": SHOP["templates"]["come-back"]},
-            "journeys": {"come-back": {**SHOP["journeys"]["come-back"], "steps": [{"send": "other"}]}},
-        },
-    )
+    journey = {**SHOP["journeys"]["come-back"], "steps": [{"send": "receipt"}]}
+    barred = ask(shop, "receipt", {**SHOP, "journeys": {"come-back": journey}})
     assert codes(barred) == ["not-in-segment", "barred"]
     assert barred["reasons"][1]["until"] == iso(entered + 30 * DAY)
 

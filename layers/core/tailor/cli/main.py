@@ -54,10 +54,10 @@ def _complain(text: str) -> None:
 
 
 def _refusal(error: Refused) -> str:
-    # API Gateway itself turns unknown tokens away, with a 403 that is no problem document.
-    if error.status == 401 or (error.status == 403 and "type" not in error.problem):
+    # API Gateway itself turns unknown tokens away, with an answer that is no problem document.
+    if error.status in (401, 403) and "type" not in error.problem:
         return "the token is not valid: set TAILOR_TOKEN, or give --token"
-    return f"not permitted: {error}" if error.status == 403 else str(error)
+    return f"not permitted: {error}" if error.status in (401, 403) else str(error)
 
 
 def _client(arguments: argparse.Namespace) -> Client:

@@ -18,6 +18,7 @@ import botocore.session
 from aws_lambda_powertools import Logger
 
 from tailor.edges.bus import Facts, Queue
+from tailor.edges.dynamo import read_lightly
 from tailor.edges.mailer import Mailer
 from tailor.edges.store import Store
 from tailor.kernel.instants import MINUTE
@@ -83,8 +84,11 @@ def client(service: str) -> Any:
             read_timeout=10,
             parameter_validation=False,
             max_pool_connections=20,
+            # botocore would put together and clean its long one again for every call.
+            user_agent="tailor",
         )
-    return _session().create_client(service, config=config)
+    made = _session().create_client(service, config=config)
+    return read_lightly(made) if service == "dynamodb" else made
 
 
 @cache

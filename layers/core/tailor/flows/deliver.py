@@ -27,10 +27,10 @@ from tailor.kernel.event import Event, Identifier
 from tailor.kernel.instants import MINUTE
 from tailor.kernel.keys import digest, sign_token
 from tailor.kernel.person import Person
-from tailor.kernel.program import Program, Sender, Template
+from tailor.kernel.program import Program, Template
 from tailor.rules.consent import permits, view
 from tailor.rules.messages import Envelope, build_mime
-from tailor.rules.templates import Letter, Letterhead, compile_template
+from tailor.rules.templates import Letter, Letterhead, compile_template, given
 
 LEASE = 2 * MINUTE
 """A claim without a send is taken over after this."""
@@ -163,13 +163,13 @@ def _write(owed: Mapping[str, Any], person: Person, post: Post, now: int) -> tup
     why = eligible(person, template, post.program, suppressed=suppressed, now=now)
     if template is None or to is None or why:
         raise Rejected(why, code="not-eligible")
-    sender = _sender(post.program)
+    if not template.sender.address:
+        raise Rejected("its programme names no sender: add [sender] from = '...'", code="no-sender")
     urls = links(person.id, purpose_of(template, post.program), post.public_url, post.signing_keys)
-    seen_for = "personalization" if template.kind == "marketing" else "service"
     counted = permits(person, "analytics", post.program, now=now)
     letter = post.letterhead(template).render(
-        view(person, seen_for, post.program, now=now),
-        {**urls, "postal_address": sender.postal_address},
+        view(person, template.reads_for, post.program, now=now),
+        given(template, urls),
         now=now,
         link=_tracked(person.id, owed["message"], post) if counted else None,
     )
@@ -179,7 +179,7 @@ def _write(owed: Mapping[str, Any], person: Person, post: Post, now: int) -> tup
         body, end, rest = letter.html.rpartition("</body>")
         letter = replace(letter, html=f"{body}{image}{end}{rest}" if end else letter.html + image)
     envelope = Envelope(
-        sender=sender,
+        sender=template.sender,
         to=to,
         message_id=owed["message"],
         journey=owed["journey"],
@@ -209,13 +209,6 @@ def _signed(payload: str, purpose: str, post: Post) -> str:
     return sign_token(payload, purpose=purpose, kid=kid, key=key)
 
 
-def _sender(program: Program) -> Sender:
-    for sender in program.senders.values():
-        if sender.address:
-            return sender
-    raise Rejected("no programme names a sender: add [sender] from = '...'", code="no-sender")
-
-
 def _send(
     owed: Mapping[str, Any], holder: str, person: Person, letter: Letter, mime: bytes, to: str, post: Post, now: int
 ) -> str:
@@ -229,7 +222,7 @@ def _send(
     try:
         ses = post.mailer.send(
             mime,
-            sender=_sender(post.program).address,
+            sender=post.program.templates[owed["template"]].sender.address,
             to=to,
             tags={"tailor_person": person.id, "tailor_message": message, "tailor_journey": owed["journey"]},
         )

@@ -28,6 +28,9 @@ HISTORY = "programme-history"
 FAULTS = 25
 """Told at once; nobody mends more in one go."""
 
+LINE = 100
+"""Characters up to which a value stands on one line of a difference."""
+
 Document = Mapping[str, Any]
 
 _PLAIN: Mapping[str, Any] = {
@@ -272,7 +275,9 @@ def _lines(definition: Mapping[str, Any]) -> list[str]:
         elif isinstance(value, str):
             lines.append(f"{name}: {value}")
         else:
-            lines += f"{name}: {json.dumps(value, indent=2, ensure_ascii=False)}".splitlines()
+            brief = json.dumps(value, ensure_ascii=False)
+            text = brief if len(brief) <= LINE else json.dumps(value, indent=2, ensure_ascii=False)
+            lines += f"{name}: {text}".splitlines()
     return lines
 
 

@@ -12,7 +12,7 @@ from tailor.kernel.errors import Rejected
 from tailor.kernel.person import Person
 from tailor.kernel.program import Fields, Program, Template, nearest
 from tailor.rules.consent import STRICTNESS, permits, view
-from tailor.rules.templates import PURPOSES, compile_template
+from tailor.rules.templates import compile_template, given
 
 CLIPPED = 102_400
 """Bytes of HTML that Gmail shows before it cuts a letter off."""
@@ -20,6 +20,8 @@ LINKS = {
     "unsubscribe_url": "https://preview.invalid/unsubscribe",
     "preferences_url": "https://preview.invalid/preferences",
 }
+NOBODY = "nobody@preview.invalid"
+"""The address of a described person, who stands for people that have one."""
 INLINE = "(inline)"
 """Key of a template that came with the request; no programme can define it as a file."""
 
@@ -47,10 +49,9 @@ def render(request: Mapping[str, Any], store: Store, *, now: int) -> dict[str, A
     suppressed = store.suppressed(email) if (email := person.email()) else None
     try:
         letterhead = compile_template(template, program)
-        sender = next((s for s in program.senders.values() if s.address), None)
         letter = letterhead.render(
-            view(person, PURPOSES[template.kind], program, now=now),
-            {**LINKS, "postal_address": sender.postal_address if sender else ""},
+            view(person, template.reads_for, program, now=now),
+            given(template, LINKS),
             now=now,
         )
     except Rejected as error:
@@ -58,9 +59,7 @@ def render(request: Mapping[str, Any], store: Store, *, now: int) -> dict[str, A
     size = len(letter.html.encode())
     warnings = [f"{name!r} has no fallback: people without it get no letter" for name in letterhead.needs]
     warnings += _about(person, template, program, now=now)
-    # A described person stands for many: that they have no address is no news.
-    why = eligible(person, template, program, suppressed=suppressed, now=now)
-    if why and not (id is None and why == "no-email"):
+    if why := eligible(person, template, program, suppressed=suppressed, now=now):
         warnings.append(f"it would not be sent: {why}")
     if size > CLIPPED:
         warnings.append(f"{size} bytes of HTML: Gmail cuts off after {CLIPPED}")
@@ -106,11 +105,11 @@ def _described(profile: Any) -> Person:
         consent.text(key, among=tuple(STRICTNESS))
     attributes = {str(name): value for name, value in fields.raw.items() if name != "consent"}
     choices = {str(key): [grant, 0, "preview"] for key, grant in consent.raw.items()}
-    return Person("p_preview", attributes=attributes, consent=choices)
+    return Person("p_preview", identifiers={"email": [NOBODY]}, attributes=attributes, consent=choices)
 
 
 def _about(person: Person, template: Template, program: Program, *, now: int) -> list[str]:
-    purpose = PURPOSES[template.kind]
+    purpose = template.reads_for
     if not permits(person, purpose, program, now=now):
         return [f"{purpose!r} is not permitted: the letter shows nothing of them, only fallbacks"]
     barred = sorted(n for n in person.attributes if n not in program.permitted.get(purpose, ()))

@@ -245,7 +245,7 @@ class _Case:
         if reason.holds:
             sentence = f"They fit the segment {key!r} and enter it when they are decided next."
             return [Finding("about-to-enter", sentence, until=self.person.due, facts=reason.to_json())]
-        return [_failing(key, segment.title, reason)]
+        return _failing(key, segment.title, reason)
 
     def obstacles(self, key: str) -> list[Finding]:
         """Why a letter of this template would not be sent now."""
@@ -257,31 +257,41 @@ class _Case:
         return [_obstacle(code, key, template, program)] if code else []
 
 
-def _failing(key: str, title: str, reason: Reason) -> Finding:
+def _failing(key: str, title: str, reason: Reason) -> list[Finding]:
+    """The condition to blame for a segment's being missed, and the others of a plain list that fail too."""
     first = reason.first_failing() or reason
     sentence = f"They are not in the segment {key!r} ({title}). The first thing that fails: {first.sentence}."
-    if seen := _spoken(first.seen):
-        sentence += f" Seen: {seen}."
+    if first.seen:
+        sentence += f" Seen: {_spoken(first.seen)}."
     change = f"this to hold: {first.sentence}"
     if reason.until < NEVER:
         change = f"time, at the earliest on {moment(reason.until)}"
-    return Finding("not-in-segment", sentence, change, reason.until, reason.to_json())
+    elif first.until < NEVER:
+        change += f" (time can bring it on {moment(first.until)})"
+    findings = [Finding("not-in-segment", sentence, change, reason.until, reason.to_json())]
+    if reason.operator == "all":
+        others = [part for part in reason.parts if not part.holds][1:]
+        findings += [Finding("fails-too", f"What fails as well: {p.sentence}.", until=p.until) for p in others]
+    return findings
 
 
-def _spoken(seen: Any) -> str:
-    if isinstance(seen, Mapping):
-        return "; ".join(f"{name} is {_value(name, value)}" for name, value in seen.items())
-    return "" if seen is None else str(seen)
+def _spoken(seen: Mapping[str, Any]) -> str:
+    return "; ".join(f"{name}: {_value(value)}" for name, value in seen.items())
 
 
-def _value(name: str, value: Any) -> str:
-    if value is None:
-        return "not known"
-    if isinstance(value, int) and not isinstance(value, bool) and value > 1_000_000_000_000:
-        return moment(value)
-    if isinstance(value, list):
-        return ", ".join(_value(name, item) for item in value[:5]) or "nothing"
-    return repr(value)
+def _value(value: Any) -> str:
+    """A value a rule has looked at: an attribute, a grant, or a count with its newest instants."""
+    match value:
+        case None | []:
+            return "nothing known"
+        case {"count": 0}:
+            return "never"
+        case {"count": int(count), "newest": [int(last), *_]}:
+            return f"{count} time{'' if count == 1 else 's'}, last on {moment(last)}"
+        case [*items]:
+            return ", ".join(_value(item) for item in items)
+        case _:
+            return str(value)
 
 
 def _state(row: Row) -> Finding:
@@ -317,10 +327,13 @@ def _state(row: Row) -> Finding:
 
 
 def _skipped(row: Row, when: str, facts: dict[str, Any]) -> Finding:
-    """Why a letter was due and not sent; the ledger keeps ``code: detail``."""
-    code, _, detail = str(row.get("why", "")).removesuffix(": not eligible").partition(": ")
-    said, change = _REASONS.get(code, ("it could not be written", "a template that can be"))
-    more = f" ({detail})" if detail else ""
+    """Why a letter was due and not sent: what :func:`eligible` said then, or what kept it from being written."""
+    code, _, part = row["why"].partition(": ")
+    if code not in _REASONS:
+        sentence = f"{row['template']!r} was due{when}, but could not be written: {row['why']}."
+        return Finding("not-written", sentence, "that value, or a template that does without", facts=facts)
+    said, change = _REASONS[code]
+    more = f" ({part})" if part else ""
     return Finding(code, f"{row['template']!r} was due{when}, but {said}{more}.", change, facts=facts)
 
 
@@ -328,11 +341,9 @@ _REASONS = {
     "no-email": ("there is no e-mail address to send to", "an e-mail address"),
     "no-consent": ("they do not permit it", "their consent"),
     "suppressed": ("the address must not be written to", "the suppression lifted"),
-    "missing-value": ("it shows something they have no value for", "a value, or a fallback in the template"),
     "template-gone": ("the template was no longer in force", "the template in force"),
-    "no-sender": ("no programme names a sender", "[sender] from = '...' in a programme"),
 }
-"""Code of a refusal → what stood in the way, what it would take."""
+"""Reason of :func:`eligible` → what stands in the way, what it would take."""
 
 
 def _obstacle(code: str, key: str, template: Template | None, program: Program) -> Finding:

@@ -26,6 +26,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from email.utils import parseaddr
 from functools import cached_property
 from typing import Any
 
@@ -136,12 +137,28 @@ class Cta:
 
 
 @dataclass(frozen=True, slots=True)
+class Sender:
+    """Who writes. ``address`` is an RFC 5322 mailbox, ``postal_address`` what CAN-SPAM asks for."""
+
+    address: str = ""
+    reply_to: str = ""
+    postal_address: str = ""
+    list_id: str = ""
+
+    @property
+    def name(self) -> str:
+        """The display name of the mailbox, else the address."""
+        display, address = parseaddr(self.address)
+        return display or address
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
     """A letter.
 
     ``kind`` is ``marketing`` (needs the purpose's permission, carries one-click unsubscribe) or ``transactional``.
     ``in_doubt`` says what to do when SES gave no answer and no event either: ``leave`` (at most once, the default for
-    marketing) or ``resend`` (at least once, the default for transactional).
+    marketing) or ``resend`` (at least once, the default for transactional). ``sender`` is the programme's.
     """
 
     key: str
@@ -153,16 +170,12 @@ class Template:
     topic: str = ""
     cta: tuple[Cta, ...] = ()
     in_doubt: str = "leave"
+    sender: Sender = Sender()
 
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Who writes. ``address`` is an RFC 5322 mailbox, ``postal_address`` what CAN-SPAM asks for."""
-
-    address: str = ""
-    reply_to: str = ""
-    postal_address: str = ""
-    list_id: str = ""
+    @property
+    def reads_for(self) -> str:
+        """The purpose for which the letter sees a person."""
+        return "personalization" if self.kind == "marketing" else "service"
 
 
 STANDARD_PURPOSES = (
@@ -200,7 +213,6 @@ class Program:
     segments: dict[str, Segment] = field(default_factory=dict)
     journeys: dict[str, Journey] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)
-    senders: dict[str, Sender] = field(default_factory=dict)
     version: str = ""
 
     @classmethod
@@ -295,14 +307,15 @@ class Fields:
 
 def _read(document: Mapping[str, Any], into: Program) -> None:
     fields = Fields(document, "")
-    name = fields.text("name")
+    fields.text("name")
+    sender = _sender(fields)
     readers: tuple[tuple[str, dict[str, Any], Callable[[str, Fields], Any]], ...] = (
         ("purposes", into.purposes, _purpose),
         ("topics", into.topics, _topic),
         ("attributes", into.attributes, _attribute),
         ("segments", into.segments, _segment),
         ("journeys", into.journeys, _journey),
-        ("templates", into.templates, _template),
+        ("templates", into.templates, lambda key, entry: _template(key, entry, sender)),
     )
     standard = {*(a.name for a in STANDARD_ATTRIBUTES), *(p.name for p in STANDARD_PURPOSES)}
     for section, target, read in readers:
@@ -311,14 +324,6 @@ def _read(document: Mapping[str, Any], into: Program) -> None:
                 raise entry.fail(f"{key!r} is already defined by another programme")
             target[key] = read(key, entry)
             entry.done()
-    sender = Fields({} if fields.any("sender") is None else fields.any("sender"), "/sender")
-    into.senders[name] = Sender(
-        sender.text("from", ""),
-        sender.text("reply_to", ""),
-        sender.text("postal_address", ""),
-        sender.text("list_id", ""),
-    )
-    sender.done()
     fields.done()
 
 
@@ -393,7 +398,20 @@ def _step(fields: Fields) -> Step:
     raise fields.fail("'send' names a template", "send")
 
 
-def _template(key: str, fields: Fields) -> Template:
+def _sender(document: Fields) -> Sender:
+    raw = document.any("sender")
+    fields = Fields({} if raw is None else raw, "/sender")
+    sender = Sender(
+        fields.text("from", ""),
+        fields.text("reply_to", ""),
+        fields.text("postal_address", ""),
+        fields.text("list_id", ""),
+    )
+    fields.done()
+    return sender
+
+
+def _template(key: str, fields: Fields, sender: Sender) -> Template:
     cta = []
     for item in fields.items("cta"):
         cta.append(Cta(item.text("text"), item.text("link"), item.any("when")))
@@ -411,6 +429,7 @@ def _template(key: str, fields: Fields) -> Template:
         fields.text("topic", ""),
         tuple(cta),
         fields.text("in_doubt", "leave" if kind == "marketing" else "resend", among=("leave", "resend")),
+        sender,
     )
 
 

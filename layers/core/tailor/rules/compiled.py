@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tailor.kernel.person import RING
 from tailor.kernel.program import Program
-from tailor.rules.segments import Filter, Rule, SegmentSet, compile_rule, compile_segments
+from tailor.rules.comparisons import Filter
+from tailor.rules.segments import Rule, SegmentSet, compile_rule, compile_segments
 
 
 class Compiled:
@@ -34,7 +35,12 @@ class Compiled:
         for journey in program.journeys.values():
             self.entries.setdefault(f"{journey.trigger.kind}:{journey.trigger.name}", []).append(journey.key)
         conditions = [
-            compile_rule(cta.when, program, pointer=f"/templates/{template.key}/cta/{index}/when")
+            compile_rule(
+                cta.when,
+                program,
+                purpose=template.reads_for,
+                pointer=f"/templates/{template.key}/cta/{index}/when",
+            )
             for template in program.templates.values()
             for index, cta in enumerate(template.cta)
             if cta.when is not None

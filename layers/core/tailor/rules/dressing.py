@@ -69,7 +69,7 @@ class _Dresser:
         ends.append(self.place)
         if not all(_agree(ends[0], end) for end in ends):
             raise Forbidden(
-                "the branches of this condition end in different places of the HTML (inside a link, write an {% else %})",
+                "the branches of this condition end in different places of the HTML (in a link, write an {% else %})",
                 node.lineno,
             )
         self.place = ends[0]

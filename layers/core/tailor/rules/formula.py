@@ -34,7 +34,7 @@ Evaluator = Callable[[dict[str, Any], History, dict[str, list[Any]], int], tuple
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Compares:
     """An attribute compares with ``wanted``; see :mod:`tailor.rules.comparisons`."""
 
     attribute: str
@@ -102,7 +102,7 @@ class Some:
     parts: tuple[Formula, ...]
 
 
-Leaf = Test | Permitted | AtLeast | ThenNot
+Leaf = Compares | Permitted | AtLeast | ThenNot
 Formula = Leaf | Not | Every | Some
 
 
@@ -124,7 +124,7 @@ def reads(formulas: Iterable[Formula]) -> frozenset[str]:
     for formula in formulas:
         for leaf in leaves(formula):
             match leaf:
-                case Test(attribute):
+                case Compares(attribute):
                     names.add(f"@{attribute}")
                 case Permitted():
                     names.add("~consent")
@@ -359,7 +359,7 @@ class _Writer:
                 return self._joined(isinstance(formula, Every), parts)
             case Not(part):
                 return stamped("not value", value=self._expression(part))
-            case Test(attribute, comparison, wanted):
+            case Compares(attribute, comparison, wanted):
                 return condition(comparison, wanted, *self._attribute(attribute))
             case Permitted(purpose, topic, on_consent):
                 return self._permitted(purpose, topic, on_consent)

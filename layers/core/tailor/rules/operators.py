@@ -19,7 +19,7 @@ from tailor.kernel.instants import spell
 from tailor.kernel.program import Purpose, Topic
 from tailor.rules.comparisons import COMPARISONS, Filter, WantedKind
 from tailor.rules.consent import View
-from tailor.rules.formula import AtLeast, Every, Formula, Not, Permitted, Some, Test, ThenNot
+from tailor.rules.formula import AtLeast, Compares, Every, Formula, Not, Permitted, Some, ThenNot
 
 COUNT = 200
 """The largest number that ``count`` compares with: so many timestamps are kept for it."""
@@ -104,7 +104,7 @@ def _attribute(given: dict[str, Any]) -> Node:
     name: str = given["attribute"]
     comparison = next(key for key in COMPARISONS if key in given)
     sentence = f"{name} {COMPARISONS[comparison].phrase(given[comparison])}"
-    formula = Test(name, comparison, given[comparison])
+    formula = Compares(name, comparison, given[comparison])
     return Node("attribute", sentence, formula, lambda view: {name: view.attributes.get(name)})
 
 

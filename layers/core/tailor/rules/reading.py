@@ -9,7 +9,7 @@ from tailor.kernel.errors import Rejected
 from tailor.kernel.instants import DAY, duration, spell
 from tailor.kernel.program import Program, nearest
 from tailor.rules.comparisons import COMPARISONS, WHERE_COMPARISONS, WantedKind
-from tailor.rules.formula import Test, leaves
+from tailor.rules.formula import Compares, leaves
 from tailor.rules.operators import COUNT, OPERATORS, Kind, Node, Operator, Where
 
 DEPTH = 16
@@ -138,7 +138,7 @@ class Reader:
     def _inlined(self, key: str, pointer: str) -> Node:
         node = self._inline(key)
         for leaf in leaves(node.formula):
-            if isinstance(leaf, Test):
+            if isinstance(leaf, Compares):
                 try:
                     self._attribute(leaf.attribute, pointer)
                 except Rejected as error:

@@ -20,6 +20,8 @@ from tailor.rules.formula import Evaluator, code, filters, reads, rings
 from tailor.rules.operators import Node
 from tailor.rules.reading import Reader, escaped
 
+__all__ = ["Filter", "Reason", "Rule", "SegmentSet", "compile_rule", "compile_segments"]
+
 OFTEN = 32
 """Times the same names must change before the segments that read them get a function of their own."""
 KEPT = 256

@@ -35,8 +35,6 @@ from tailor.rules.segments import Rule, compile_rule
 
 GIVEN = frozenset({"postal_address", "preferences_url", "shop_name", "unsubscribe_url"})
 """Names a letter may use beside attributes; their values are handed to :meth:`Letterhead.render`."""
-PURPOSES = {"marketing": "personalization", "transactional": "service"}
-"""Kind of a letter → the purpose whose permitted attributes it may use, and for whose view it is rendered."""
 SIZE = 500_000
 """Characters of a rendered part; Gmail shows the first 102,400 bytes."""
 SUBJECT = 200
@@ -147,7 +145,7 @@ class Letterhead:
 
         Parameters
         ----------
-        view : of the person, for the purpose of the letter's kind (:data:`PURPOSES`).
+        view : of the person, for the purpose the template ``reads_for``.
         extra : values of :data:`GIVEN`.
         now : instant at which the conditions of calls to action are decided.
         link : (index, url) → what stands in its place, for every link of the HTML that may be counted: not the one to
@@ -189,7 +187,7 @@ def compile_template(template: Template, program: Program) -> Letterhead:
         place.
     """
     pointer = f"/templates/{escaped(template.key)}"
-    purpose = PURPOSES[template.kind]
+    purpose = template.reads_for
     inner = Vocabulary.of(program, purpose, GIVEN)
     outer = Vocabulary.of(program, purpose, GIVEN | _CTA if template.cta else GIVEN)
     whole = Vocabulary.of(program, purpose, outer.given | _LETTER)
@@ -214,6 +212,11 @@ def compile_template(template: Template, program: Program) -> Letterhead:
         else _compile(from_html(template.html), "text", Plain(), whole, f"{pointer}/html"),
         ctas,
     )
+
+
+def given(template: Template, links: Mapping[str, str]) -> dict[str, str]:
+    """The values of :data:`GIVEN`: the signed ``links`` and what the sender says of itself."""
+    return {**links, "postal_address": template.sender.postal_address, "shop_name": template.sender.name}
 
 
 def header_text(text: str, *, limit: int) -> str:

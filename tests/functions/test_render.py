@@ -1,0 +1,127 @@
+"""Render: the letter as it would be, by HTTP and invoked directly, and everything worth a warning."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway import ask, event
+from tailor.flows.admit import issue_token
+from world import CONTEXT, World, app
+
+YES = {"marketing": "granted"}
+
+
+def invoked(**request: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = app("render").handler(request, CONTEXT)
+    return answer
+
+
+def test_a_letter_for_a_described_person(shop: World) -> None:
+    profile = {"first_name": "Ada", "interests": ["outdoor"], "last_purchase_category": "tents", "consent": YES}
+    letter = invoked(template="come-back", profile=profile)
+    assert letter["subject"] == "Ada, Your Personalized Deal Awaits!"
+    assert letter["preheader"] == "Exclusive offers on tents just for you!"
+    assert ">See the tents<" in letter["html"]
+    assert "Out you go" in letter["text"]
+    assert letter["links"] == ["https://shop.example/tents"]
+    assert (letter["fallbacks"], letter["warnings"]) == ([], [])
+    assert letter["size"] == len(letter["html"].encode())
+
+
+def test_http_and_direct_invocation_answer_the_same(shop: World) -> None:
+    request = {"template": "come-back", "profile": {"first_name": "Zoë", "consent": YES}}
+    assert ask("POST", "/render", request) == (200, invoked(**request))
+
+
+def test_a_letter_for_somebody_real_shows_what_they_permit(shop: World) -> None:
+    ada = (("user_id", "u-ada"), ("email", "ada@example.com"))
+    shop.arrive(
+        shop.event("Identify", *ada, kind="identify", traits={"first_name": "Ada"}, consent=(("marketing", "granted"),))
+    )
+    shop.pump()
+    person = shop.person("user_id", "u-ada")
+    assert person is not None
+    assert invoked(template="come-back", person=person.id)["subject"].startswith("Ada,")
+    shop.arrive(
+        shop.event("Consent", *ada, kind="consent", consent=(("personalization", "withdrawn"),), at=shop.now + 1)
+    )
+    shop.now += 1
+    shop.pump()
+    letter = invoked(template="come-back", person=person.id)
+    assert letter["subject"].startswith("there,")
+    assert any("'personalization' is not permitted" in warning for warning in letter["warnings"])
+
+
+def test_what_would_keep_it_from_being_sent_is_a_warning(shop: World) -> None:
+    assert invoked(template="come-back", profile={"first_name": "Ada"})["warnings"] == [
+        "it would not be sent: no-consent: marketing:deals"
+    ]
+
+
+def test_an_attribute_no_letter_can_show_is_a_warning(shop: World) -> None:
+    (warning,) = invoked(template="come-back", profile={"shoe_size": 42, "consent": YES})["warnings"]
+    assert warning.startswith("shoe_size: not declared")
+
+
+def test_a_letter_that_is_cut_off_is_a_warning(shop: World) -> None:
+    long = {"subject": "Hi", "html": "<p>" + "x" * 103_000 + "</p>", "topic": "deals"}
+    (warning,) = invoked(template=long, profile={"consent": YES})["warnings"]
+    assert "Gmail" in warning
+
+
+def test_a_template_can_be_tried_before_it_is_published(shop: World) -> None:
+    trial = {"subject": "{first_name}: {order_count|no}", "html": "<p>{last_name}</p>", "topic": "deals"}
+    letter = invoked(template=trial, profile={"last_name": "Byron", "consent": YES})
+    assert letter["subject"] == "there: no"
+    assert letter["warnings"] == ["'last_name' has no fallback: people without it get no letter"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "pointer"),
+    [
+        ({"template": "come-bak", "profile": {}}, 404, "/template"),
+        ({"template": "come-back", "person": "p_none"}, 404, ""),
+        ({"template": "come-back"}, 400, ""),
+        ({"template": "come-back", "profile": {}, "person": "p_1"}, 400, ""),
+        ({"template": "come-back", "profile": []}, 400, "/profile"),
+        ({"template": "come-back", "profile": {"consent": {"marketing": "maybe"}}}, 400, "/profile/consent/marketing"),
+        ({"template": "come-back", "profil": {}}, 400, "/profil"),
+        ({"template": {"subject": "Hi"}, "profile": {}}, 400, "/template/html"),
+        ({"template": {"subject": "{% if %}", "html": "x"}, "profile": {}}, 400, "/template/subject"),
+        ({"template": {"subject": "x", "html": "x", "topic": "none"}, "profile": {}}, 400, "/template/topic"),
+        ({"template": {"subject": "x", "html": "<p>{last_name}</p>"}, "profile": {}}, 400, "/template/html"),
+        ({"profile": {}}, 404, "/template"),
+    ],
+)
+def test_what_cannot_be_rendered_is_refused_with_the_place(
+    shop: World, request_: dict[str, Any], status: int, pointer: str
+) -> None:
+    answered, problem = ask("POST", "/render", request_)
+    assert (answered, problem["pointer"]) == (status, pointer)
+    assert invoked(**request_) == problem
+
+
+def test_rendering_needs_the_scope_to_read(shop: World) -> None:
+    request = {"template": "come-back", "profile": {"first_name": "Ada"}}
+    for scope, status in (("ingest", 403), ("read", 200)):
+        made = issue_token("t", [scope], shop.store, entropy=scope.encode().ljust(32), now=shop.now)
+        assert ask("POST", "/render", request, token=made["token"])[0] == status
+    bare = app("render").handler(event("POST", "/render", json.dumps(request)), CONTEXT)
+    assert bare["statusCode"] == 401
+
+
+def test_rendering_only_reads(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: set[str] = set()
+    call = shop.dynamo._call
+
+    def noted(operation: str, arguments: dict[str, Any]) -> Any:
+        done.add(operation)
+        return call(operation, arguments)
+
+    monkeypatch.setattr(shop.dynamo, "_call", noted)
+    invoked(template="come-back", profile={"first_name": "Ada", "consent": YES})
+    assert done == {"query", "batch_get_item"}
+    assert (shop.queues, shop.ses.mails) == ({"ingest": [], "send": []}, [])

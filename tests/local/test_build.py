@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import importlib.util
+import struct
+from pathlib import Path
+
+import pytest
+
+import build
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    """What ``sam build`` leaves: one layer, one function."""
+    data = tmp_path / "Deps" / "python" / "botocore" / "data"
+    for service in ("dynamodb", "quicksight"):
+        (data / service).mkdir(parents=True)
+        (data / service / "service-2.json").write_text("{}" * 1000)
+    (data / "endpoints.json").write_text("{}")
+    (tmp_path / "Deps" / "python" / "botocore" / "session.py").write_text("def get_session(): return 1\n")
+    stale = tmp_path / "IngestFunction" / "__pycache__"
+    stale.mkdir(parents=True)
+    (stale / "app.cpython-312.pyc").write_bytes(b"old")
+    (tmp_path / "IngestFunction" / "app.py").write_text("def handler(event, context): return 1 / 0\n")
+    (tmp_path / "template.yaml").write_text("Resources: {}\n")
+    return tmp_path
+
+
+def compiled(source: Path) -> bytes:
+    return Path(importlib.util.cache_from_source(str(source))).read_bytes()
+
+
+def test_only_services_in_use_are_shipped(built: Path) -> None:
+    build.finish(built)
+    data = built / "Deps" / "python" / "botocore" / "data"
+    assert {path.name for path in data.iterdir()} == {"dynamodb", "endpoints.json"}
+
+
+def test_byte_code_is_shipped_and_never_checked_against_its_source(built: Path) -> None:
+    build.finish(built)
+    for source in (built / "IngestFunction" / "app.py", built / "Deps" / "python" / "botocore" / "session.py"):
+        # PEP 552: bit 0 says the file holds a hash, bit 1 that it is to be checked.
+        assert struct.unpack("<I", compiled(source)[4:8]) == (0b01,)
+
+
+def test_tracebacks_name_the_place_in_the_function(built: Path) -> None:
+    build.finish(built)
+    assert b"/var/task/app.py" in compiled(built / "IngestFunction" / "app.py")
+    assert b"/opt/python/botocore/session.py" in compiled(built / "Deps" / "python" / "botocore" / "session.py")
+
+
+def test_byte_code_of_another_python_stays_behind(built: Path) -> None:
+    build.finish(built)
+    assert not list(built.rglob("*.cpython-312.pyc"))
+
+
+def test_finishing_twice_is_finishing_once(built: Path) -> None:
+    assert build.finish(built) == build.finish(built)
+
+
+def test_a_function_weighs_what_it_and_all_layers_weigh(built: Path) -> None:
+    weights = build.finish(built)
+    assert build.heaviest(built, weights) == weights["Deps"] + weights["IngestFunction"]
+
+
+def test_what_does_not_compile_is_not_built(built: Path) -> None:
+    (built / "IngestFunction" / "app.py").write_text("def handler(:\n")
+    with pytest.raises(SystemExit, match="IngestFunction does not compile"):
+        build.finish(built)
