@@ -46,7 +46,10 @@ class Compiled:
             if cta.when is not None
         ]
         self._filters: dict[str, tuple[Filter, ...]] = dict(self.segments.filters)
+        self._rings: dict[str, int] = dict(self.segments.rings)
         for rule in (*self.exits.values(), *conditions):
+            for name, size in rule.rings.items():
+                self._rings[name] = max(size, self._rings.get(name, RING))
             for one in rule.filters:
                 kept = self._filters.get(one.event, ())
                 if all(one.key != other.key for other in kept):
@@ -58,4 +61,4 @@ class Compiled:
 
     def ring(self, name: str) -> int:
         """How many timestamps of a history entry the rules need."""
-        return self.segments.rings.get(name, RING)
+        return self._rings.get(name, RING)

@@ -119,8 +119,8 @@ def merge(into: Person, other: Person) -> Person:
             if len(merged.history) < NAMES:
                 merged.history[name] = [count, list(times)]
         else:
-            keep = max(len(times), len(known[1]), 16)
-            merged.history[name] = [known[0] + count, sorted([*known[1], *times], reverse=True)[:keep]]
+            # All of both: how many the rules need is known when the next one is counted.
+            merged.history[name] = [known[0] + count, sorted([*known[1], *times], reverse=True)]
     merged.orders = {**other.orders, **merged.orders}
     for product, at in other.purchases.items():
         merged.purchases[product] = max(at, merged.purchases.get(product, at))
