@@ -161,27 +161,24 @@ class Cloud:
             "__SAM_CLI_APP_DIR": str(self._scratch / "sam"),
         }
 
-    def build(self, template: Path = ROOT / "template.yaml") -> Path:
-        """Build ``template`` for this machine's processor, apart from what is built for AWS; the built template.
+    def build(self) -> Path:
+        """Build the template for this machine's processor, apart from what is built for AWS; the built template.
 
         Raises
         ------
         Unusable : the build failed; the message ends with what it said.
         """
-        target = HOME / "build" / template.parent.name
+        target = HOME / "build"
         self._sam(
-            template.parent,
+            ROOT,
             "build",
             "--cached",
             "--parallel",
-            *("--template-file", str(template)),
             *("--build-dir", str(target)),
             *("--cache-dir", str(HOME / "build-cache")),
             *("--parameter-overrides", f"Architecture={_architecture()}"),
         )
-        finish = template.parent / "local" / "build.py"
-        if finish.exists():
-            self._run(finish.name, template.parent, str(finish), str(target))
+        self._run("local/build.py", ROOT, str(ROOT / "local" / "build.py"), str(target))
         return target / "template.yaml"
 
     def deploy(self, built: Path, *, public_url: str = "") -> Deployed:

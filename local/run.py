@@ -148,13 +148,14 @@ def opened(ports: Ports, steps: Steps) -> Iterator[Shop]:
         with steps.step("Deploy template.yaml (sam deploy)"):
             deployed = running.deploy(built, public_url=gate.url_of(ports.api))
             door = stack.enter_context(Gate.start(ports.api, deployed.url))
-        with steps.step("Open the mailbox in place of SES"):
+        with steps.step("Open the mailbox in place of SES") as progress:
             sns, topic = running.client("sns"), deployed.outputs["FeedbackTopic"]
             mailbox = stack.enter_context(
                 Mailbox.start(
                     ports.mailbox, events=lambda report: sns.publish(TopicArn=topic, Message=json.dumps(report))
                 )
             )
+            progress(mailbox.url)
         with steps.step("Make keys for the doors"):
             doors, token = _keys(running, deployed, door.url)
         shop = Shop(running, door, mailbox, deployed, doors, token)

@@ -25,7 +25,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     post = Post(
         store=runtime.store(),
         mailer=runtime.mailer(),
-        reports=runtime.ingest_queue(),
+        reports=runtime.ingest_queue,
         program=program,
         signing_keys=runtime.signing_keys(),
         public_url=runtime.public_url(),

@@ -7,6 +7,7 @@ medians of CPU, of this process or of its children; they still differ by a third
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -55,6 +56,8 @@ def main() -> None:
     chosen = sys.argv[1:] or list(PARTS)
     if unknown := [name for name in chosen if name not in PARTS]:
         raise SystemExit(f"there is no {unknown[0]!r}; choose from {', '.join(PARTS)}")
+    if (load := os.getloadavg()[0]) > (cores := os.cpu_count() or 1) / 2:
+        print(f"The machine is busy (load {load:.1f}, {cores} cores): CPU comes out too high by up to half.")
     measured: dict[str, float] = {}
     for name in chosen:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)

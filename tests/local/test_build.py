@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import gzip
 import importlib.util
+import json
 import struct
 from pathlib import Path
 
 import pytest
 
 import build
+
+DESCRIPTION = {
+    "operations": {"PutItem": {"name": "PutItem", "documentation": "<p>Much prose.</p>" * 100}},
+    "shapes": {"Doc": {"members": {"documentation": {"shape": "Text", "documentation": "<p>A member.</p>"}}}},
+}
 
 
 @pytest.fixture
@@ -15,8 +22,10 @@ def built(tmp_path: Path) -> Path:
     data = tmp_path / "Deps" / "python" / "botocore" / "data"
     for service in ("dynamodb", "quicksight"):
         (data / service).mkdir(parents=True)
-        (data / service / "service-2.json").write_text("{}" * 1000)
-    (data / "endpoints.json").write_text("{}")
+        (data / service / "service-2.json.gz").write_bytes(gzip.compress(json.dumps(DESCRIPTION).encode()))
+        (data / service / "examples-1.json").write_text("{}")
+    endpoints = {"partitions": [{"services": {"dynamodb": {"endpoints": {}}, "quicksight": {}, "email": {}}}]}
+    (data / "endpoints.json").write_text(json.dumps(endpoints))
     (tmp_path / "Deps" / "python" / "botocore" / "session.py").write_text("def get_session(): return 1\n")
     stale = tmp_path / "IngestFunction" / "__pycache__"
     stale.mkdir(parents=True)
@@ -34,6 +43,18 @@ def test_only_services_in_use_are_shipped(built: Path) -> None:
     build.finish(built)
     data = built / "Deps" / "python" / "botocore" / "data"
     assert {path.name for path in data.iterdir()} == {"dynamodb", "endpoints.json"}
+
+
+def test_descriptions_of_services_are_shipped_without_prose_and_are_otherwise_the_same(built: Path) -> None:
+    build.finish(built)
+    data = built / "Deps" / "python" / "botocore" / "data"
+    assert [path.name for path in (data / "dynamodb").iterdir()] == ["service-2.json"]
+    assert json.loads((data / "dynamodb" / "service-2.json").read_text()) == {
+        "operations": {"PutItem": {"name": "PutItem"}},
+        "shapes": {"Doc": {"members": {"documentation": {"shape": "Text"}}}},
+    }
+    (partition,) = json.loads((data / "endpoints.json").read_text())["partitions"]
+    assert set(partition["services"]) == {"dynamodb", "email"}
 
 
 def test_byte_code_is_shipped_and_never_checked_against_its_source(built: Path) -> None:

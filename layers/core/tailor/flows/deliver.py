@@ -40,11 +40,11 @@ DOUBT = 30 * MINUTE
 
 @dataclass(slots=True)
 class Post:
-    """What delivering needs: the ledger, SES, the queue for reports, and what links are made of."""
+    """What delivering needs: the ledger, SES, what links are made of, and the queue for reports, made at first use."""
 
     store: Store
     mailer: Mailer
-    reports: Queue
+    reports: Callable[[], Queue]
     program: Program
     signing_keys: Mapping[str, bytes]
     public_url: str
@@ -259,4 +259,4 @@ def _tell(person: Person, message: str, state: str, why: str, post: Post, now: i
         identifiers=(Identifier("person", person.id),),
         properties={"message_id": message, "why": why},
     )
-    post.reports.put(envelopes("tailor", "", [event.to_json()], received=now))
+    post.reports().put(envelopes("tailor", "", [event.to_json()], received=now))
