@@ -7,12 +7,19 @@ use them without special code. Names follow the Segment e-commerce specification
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, cast
 
 from tailor.kernel.keys import digest
 
 Kind = Literal["identify", "track", "page", "screen", "group", "alias", "consent", "delete"]
 Grant = Literal["granted", "denied", "withdrawn", "pending"]
+
+
+@lru_cache(maxsize=1024)
+def _mark(source: str, id: str) -> str:
+    # An event is asked for its mark at every station of its way.
+    return digest(source, id, size=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,7 @@ class Event:
     @property
     def mark(self) -> str:
         """A short hash of (source, id) for the person's ring of recent events."""
-        return digest(self.source, self.id, size=6)
+        return _mark(self.source, self.id)
 
     def to_json(self) -> dict[str, Any]:
         """The wire form between our own functions; empty fields are left out."""
