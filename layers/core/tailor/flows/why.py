@@ -92,7 +92,8 @@ def why(person: Person, asked: str, store: Store, compiled: Compiled, *, now: in
         return _answer(got, findings, last["message"], person, program)
     findings = [case.handed_over(message, one) for message, one in owed.items()]
     templates = [asked] if asked in program.templates else list(dict.fromkeys(t for j in journeys for t in _letters(j)))
-    for journey in [*running, *(j for j in journeys if j not in running)]:
+    owing = {one["journey"] for one in owed.values()}
+    for journey in [*running, *(j for j in journeys if j not in running and j.key not in owing)]:
         findings += case.journey(journey)
     if not journeys and not owed:
         findings.append(Finding("not-in-use", f"No journey sends {asked!r}.", f"a journey with {{'send': '{asked}'}}"))
