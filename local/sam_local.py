@@ -25,6 +25,9 @@ import yaml
 
 import lambda_image
 from cloud import FAKE, REGION, ROOT, Cloud, Deployed, Unusable
+from tailor.cli import programme
+from tailor.edges.store import Store
+from tailor.kernel.keys import digest
 
 PORT = int(os.environ.get("TAILOR_CLOUD_PORT", "4567"))
 HOST = "host.docker.internal"
@@ -40,11 +43,22 @@ def main() -> int:
         _have_image()
         with Cloud.start(PORT) as cloud, _reachable_from_containers():
             built = cloud.build()
-            failed = _invoke_all(cloud, built, cloud.deploy(built), set(sys.argv[1:]))
+            deployed = cloud.deploy(built)
+            _furnish(cloud, deployed)
+            failed = _invoke_all(cloud, built, deployed, set(sys.argv[1:]))
     except (Unusable, lambda_image.Unmakeable) as reason:
         print(f"Not possible here: {reason}", file=sys.stderr)
         return 2
     return 1 if failed else 0
+
+
+def _furnish(cloud: Cloud, deployed: Deployed) -> None:
+    """What the sample events speak of: their write key, and the sample programme."""
+    tables = {"people": deployed.resources["People"], "ledger": deployed.resources["Ledger"]}
+    store = Store(cloud.client("dynamodb"), **tables)
+    store.define("key", digest("wk_sample"), {"id": "key_sample", "name": "sample", "source": "segment"})
+    shop = programme.read(ROOT / "events" / "programs" / "shop")
+    store.define("programme", shop["name"], shop)
 
 
 def _invoke_all(cloud: Cloud, built: Path, deployed: Deployed, wanted: set[str]) -> list[str]:
