@@ -45,7 +45,7 @@ def ses(mailbox: Mailbox) -> Any:
         endpoint_url=mailbox.url,
         aws_access_key_id="test",
         aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}, read_timeout=0.5),
+        config=Config(retries={"total_max_attempts": 1}, read_timeout=2),
     )
 
 
