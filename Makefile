@@ -64,6 +64,11 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --genera
 lock: $(READY) ## Pin what requirements/*.in and pyproject.toml ask for: make lock UPGRADE=--upgrade
 	@$(LOCK) pyproject.toml requirements/dev.in -o requirements/dev.txt
 	@$(LOCK) pyproject.toml -c requirements/dev.txt -o layers/deps/requirements.txt
+	@for layer in press numbers arrow; do \
+		mkdir -p layers/$$layer; \
+		$(LOCK) requirements/$$layer.in -c requirements/dev.txt -o layers/$$layer/requirements.txt || exit 1; \
+	done
+	@$(LOCK) requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
 	@$(LOCK) requirements/ministack.in -o requirements/ministack.txt
 
 clean: ## Remove everything that was made here
