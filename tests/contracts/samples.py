@@ -17,11 +17,18 @@ ROOT = Path(__file__).parents[2]
 CORPUS = ROOT.parent / "shared" / "corpus"
 SECRET = b"sample-shop-secret"
 """Signs the samples of signed sources."""
+ORGANIZATION = b"00D5g000004zAbCEAU"
+"""Stands in for the secret where the vendor signs nothing and names its customer."""
 
 
 def samples(source: str) -> list[Path]:
     """The sample events of a source, without the files of what is expected of them."""
     return sorted(p for p in (ROOT / "events" / source).glob("*.json") if not p.name.endswith(".expected.json"))
+
+
+def secret_of(source: str) -> bytes:
+    """What the samples of a source prove themselves by."""
+    return ORGANIZATION if source == "salesforce" else SECRET
 
 
 def expected(sample: Path) -> dict[str, Any]:

@@ -43,6 +43,12 @@ def message_id(person: str, journey: str, step: int, entered: int) -> str:
     return f"m_{digest(person, journey, str(step), str(entered), size=15)}"
 
 
+def share(*parts: str) -> float:
+    """A number from 0 up to 1 that is always the same for the same parts, and evenly spread over others."""
+    joined = "\x1f".join(f"{len(part)}:{part}" for part in parts)
+    return int.from_bytes(sha256(joined.encode("utf-8", "surrogatepass")).digest()[:6]) / (1 << 48)
+
+
 def due_shard(person: str) -> str:
     """The person's partition of the ``due`` index, ``"0"`` to ``str(DUE_SHARDS - 1)``."""
     return str(sha256(person.encode()).digest()[0] % DUE_SHARDS)

@@ -1,17 +1,30 @@
 """One file a vendor: bytes in, canonical events out. Sources know nothing of each other, nor of AWS.
 
 A new one is a file here with ``verify`` and ``to_events``, one entry in :data:`SOURCES`, and a fixture pair
-``events/<name>/<case>.json`` + ``<case>.expected.json``.
+``events/<name>/<case>.json`` + ``<case>.expected.json``. What only a few vendors need beside that (to try out the door,
+to be answered in their own words) is an entry in a table below.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from tailor.kernel.inbound import Inbound, Parsed
-from tailor.sources.segment import SEGMENT
+from tailor.sources import mailchimp, salesforce, sfmc, woocommerce
+from tailor.sources.adobe import ADOBE
+from tailor.sources.blueconic import BLUECONIC
+from tailor.sources.didomi import DIDOMI
+from tailor.sources.ga4 import GA4
+from tailor.sources.hubspot import HUBSPOT
+from tailor.sources.onetrust import ONETRUST
+from tailor.sources.segment import SEGMENT, SEGMENT_WEBHOOK
 from tailor.sources.ses import SES
 from tailor.sources.shopify import SHOPIFY
+from tailor.sources.square import SQUARE
+from tailor.sources.stripe import STRIPE
+from tailor.sources.tealium import TEALIUM
+from tailor.sources.webhook import WEBHOOK
 
 
 class Source(Protocol):
@@ -42,5 +55,41 @@ class Source(Protocol):
         """
 
 
-SOURCES: dict[str, Source] = {source.name: source for source in (SEGMENT, SHOPIFY, SES)}
+SOURCES: dict[str, Source] = {
+    source.name: source
+    for source in (
+        SEGMENT,
+        SHOPIFY,
+        SES,
+        STRIPE,
+        woocommerce.WOOCOMMERCE,
+        SQUARE,
+        HUBSPOT,
+        salesforce.SALESFORCE,
+        GA4,
+        ADOBE,
+        TEALIUM,
+        BLUECONIC,
+        ONETRUST,
+        DIDOMI,
+        mailchimp.MAILCHIMP,
+        sfmc.SFMC,
+        WEBHOOK,
+        SEGMENT_WEBHOOK,
+    )
+}
 """All sources by name."""
+
+GREETINGS: dict[str, Callable[[Inbound], str]] = {
+    "woocommerce": woocommerce.greets,
+    "mailchimp": mailchimp.greets,
+    "sfmc": sfmc.greets,
+}
+"""Source → why a request of it is only a trial of the door, ``""`` if it is none. Vendors do not sign their trials, and
+give up on a door that refuses them; they hold no event and may be answered with 200 unproved."""
+
+ANSWERS: dict[str, tuple[str, str]] = {"salesforce": ("text/xml", salesforce.ACKNOWLEDGED)}
+"""Source → content type and body of the answer without which the vendor sends again; others take any 2xx."""
+
+BY_GET = frozenset({"mailchimp", "tealium"})
+"""Sources that may also come by GET: to try out the door, or with all they say in the query."""

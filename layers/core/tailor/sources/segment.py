@@ -1,7 +1,8 @@
-"""Segment: the calls its client libraries make, server, browser and HTTP API.
+"""Segment: the calls its client libraries make (server, browser, HTTP API), and those its webhook destination forwards.
 
 Contract: Segment's HTTP Tracking API and common fields; what the clients really send was recorded from
-``segment-analytics-python``, ``@segment/analytics-node`` and ``@segment/analytics-next``.
+``segment-analytics-python``, ``@segment/analytics-node`` and ``@segment/analytics-next``. For the forwarded calls, one
+at once or a list of them: Segment's "Webhooks (Actions) Destination".
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import json
 import re
 import zlib
 from base64 import b64decode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from json import JSONDecodeError, JSONDecoder
 from typing import Any, cast
 
 from tailor.kernel.document import inner, not_after, read_instant, read_object
@@ -18,6 +20,8 @@ from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Identifier, Kind
 from tailor.kernel.inbound import Inbound, Parsed
 from tailor.kernel.keys import digest
+from tailor.kernel.proof import same, signature, unproved
+from tailor.kernel.values import check_size
 from tailor.rules.identity import identifier, ordered
 
 REQUEST_BYTES = 500 * 1024
@@ -130,6 +134,46 @@ class Segment:
 
 
 SEGMENT = Segment()
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentWebhook:
+    """``X-Signature``: the hexadecimal HMAC-SHA1 of the body; of a list, that of its first call alone.
+
+    So Segment signs: who knows the key in the URL and has seen a signed call could add calls to a list.
+    """
+
+    name: str = "segment_webhook"
+    signed: bool = True
+
+    def verify(self, request: Inbound, secret: bytes, *, now: int) -> None:
+        """Check the signature; there is no time in it.
+
+        Raises
+        ------
+        Rejected : missing or wrong (401).
+        """
+        claimed = request.headers.get("x-signature", "")
+        signed = (request.body, _first(request.body))
+        if not any(same(signature(secret, part, algorithm="sha1"), claimed) for part in signed if part):
+            raise unproved("X-Signature is not the signature of this body: check the destination's shared secret")
+
+    def to_events(self, request: Inbound, *, now: int) -> Parsed:
+        """The events of the calls.
+
+        Raises
+        ------
+        Rejected : no JSON, or too much of it.
+        """
+        check_size(request)
+        calls = request.body.strip()
+        batch = b'{"batch":' + (calls if calls[:1] == b"[" else b"[" + calls + b"]") + b"}"
+        parsed = SEGMENT.to_events(Inbound("POST", "/v1/batch", {}, batch), now=now)
+        parsed.events = [replace(event, source=self.name) for event in parsed.events]
+        return parsed
+
+
+SEGMENT_WEBHOOK = SegmentWebhook()
 
 
 def _basic_user(credentials: str) -> str:
@@ -334,3 +378,15 @@ def _consent(context: dict[str, Any]) -> tuple[ConsentChange, ...]:
 def _purpose(category: str) -> str:
     word = _NOT_WORD.sub("-", category.strip().lower()).strip("-")
     return PURPOSES.get(word, word)
+
+
+def _first(body: bytes) -> bytes:
+    """The first call of a list, byte for byte as it stands there."""
+    if body[:1] != b"[" or len(body) > 1024 * 1024:
+        return b""
+    try:
+        text = body.decode()
+        _, end = JSONDecoder().raw_decode(text, 1)
+    except (JSONDecodeError, RecursionError, UnicodeDecodeError, ValueError):
+        return b""
+    return text[1:end].encode()

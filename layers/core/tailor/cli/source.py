@@ -1,0 +1,176 @@
+"""``tailor source``: what a vendor's request would become at our door, on this machine alone."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from tailor.cli.text import columns, local, paint
+from tailor.flows.ingest import REQUEST_BYTES
+from tailor.kernel.errors import Rejected
+from tailor.kernel.event import Event
+from tailor.kernel.fields import nearest
+from tailor.kernel.inbound import Inbound, Parsed
+from tailor.kernel.instants import iso, parse_instant
+from tailor.sources import GREETINGS, SOURCES, Source
+
+COLUMNS = "column_headers.tsv"
+"""The file beside Adobe's ``hit_data.tsv`` that names its columns."""
+ROW_BYTES = 1024 * 1024
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command ``source`` to the subparsers of an :mod:`argparse` parser."""
+    text = "Show the events a vendor's request becomes; nothing is sent anywhere"
+    parser = commands.add_parser("source", help=text, description=f"{text}. The body is read from standard input.")
+    parser.add_argument("name", metavar="NAME", help=", ".join(SOURCES))
+    proof = parser.add_mutually_exclusive_group()
+    proof.add_argument("--secret", help="what the vendor signs with, or shows")
+    proof.add_argument("--no-verify", action="store_true", help="do not ask who sent it")
+    parser.add_argument("--headers", type=Path, metavar="FILE", help="a JSON object, or lines 'Name: value'")
+    parser.add_argument("--method", default="POST", help="POST")
+    parser.add_argument("--path", help="path of the request (/sources/NAME/key)")
+    parser.add_argument("--query", default="", metavar="A=B&C=D", help="query of the request, URL-encoded")
+    parser.add_argument(
+        "--file",
+        type=Path,
+        metavar="FILE",
+        help=f"bulk form instead: one JSON document a line, or .tsv with {COLUMNS} beside it; also .gz; never verified",
+    )
+    parser.add_argument("--now", metavar="ISO", help="when it was received (the clock of this machine)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, also on a terminal")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the events; answers 0, or 2 where the request was refused or nothing of it could be used."""
+    try:
+        source = _source(arguments.name)
+        now = parse_instant(arguments.now) if arguments.now else time.time_ns() // 1_000_000
+        taken = refused = 0
+        for place, request in _requests(arguments):
+            try:
+                parsed = _read(source, request, arguments, now=now)
+            except Rejected as refusal:
+                if not place:
+                    raise
+                parsed = Parsed(refused=[(refusal, None)])
+            taken += len(parsed.events)
+            refused += len(parsed.refused)
+            _print(parsed, place, as_json=arguments.json or not sys.stdout.isatty())
+    except (Rejected, OSError, EOFError, csv.Error, UnicodeError) as error:
+        _complain(error.detail if isinstance(error, Rejected) else str(error))
+        return 2
+    return 2 if refused and not taken else 0
+
+
+def _source(name: str) -> Source:
+    if name not in SOURCES:
+        raise Rejected(f"there is no source {name!r}{nearest(name, SOURCES)} ({', '.join(SOURCES)})", code="bad-source")
+    return SOURCES[name]
+
+
+def _read(source: Source, request: Inbound, arguments: argparse.Namespace, *, now: int) -> Parsed:
+    greets = GREETINGS.get(source.name)
+    greeting = greets(request) if greets else ""
+    if source.signed and not (greeting or arguments.file or arguments.no_verify):
+        if not arguments.secret:
+            raise Rejected("give --secret to verify the request, or --no-verify", code="no-secret")
+        source.verify(request, arguments.secret.encode(), now=now)
+    return source.to_events(request, now=now)
+
+
+def _requests(arguments: argparse.Namespace) -> Iterator[tuple[str, Inbound]]:
+    """The request, or one for each row of a file with its place there."""
+    path = arguments.path or ("/v1/batch" if arguments.name == "segment" else f"/sources/{arguments.name}/key")
+    headers = _headers(arguments.headers)
+    query = dict(parse_qsl(arguments.query, keep_blank_values=True))
+    if arguments.file:
+        for place, body in _rows(arguments.file):
+            yield place, Inbound("POST", path, headers, body, query)
+        return
+    body = b"" if arguments.method in ("GET", "HEAD") else sys.stdin.buffer.read(REQUEST_BYTES + 1)
+    if len(body) > REQUEST_BYTES:
+        raise Rejected(f"the body has more than {REQUEST_BYTES} bytes", code="too-large", status=413)
+    yield "", Inbound(arguments.method, path, headers, body, query)
+
+
+def _headers(path: Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
+    written = path.read_text()
+    if written.lstrip().startswith("{"):
+        try:
+            document = json.loads(written)
+        except ValueError as error:
+            raise Rejected(f"{path} is not JSON: {error}", code="bad-headers") from error
+        return {str(name).lower(): str(value) for name, value in document.items()}
+    pairs = (line.partition(":") for line in written.splitlines() if line.strip())
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
+def _rows(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Bodies of the rows of a file, each with its place."""
+    plain = path.with_suffix("") if path.suffix == ".gz" else path
+    if plain.suffix == ".tsv":
+        return _table(path)
+    return _lines(path)
+
+
+def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    with _open(path) as stream:
+        number = 0
+        while line := stream.readline(ROW_BYTES + 1):
+            number += 1
+            if len(line) > ROW_BYTES:
+                raise Rejected(f"line {number} of {path} has more than {ROW_BYTES} bytes", code="too-large")
+            if line.strip():
+                yield f"line {number}", line.strip()
+
+
+def _table(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Rows of a Data Feed: no names in it, ISO-8859-1, tabs and line ends within a value after a backslash."""
+    beside = path.with_name(COLUMNS)
+    if not beside.exists():
+        raise Rejected(f"{beside} is missing: the columns of {path.name} have no names", code="no-columns")
+    names = beside.read_text("iso-8859-1").splitlines()[0].split("\t")
+    with _open(path) as stream:
+        decoded = (line.decode("iso-8859-1") for line in stream)
+        for number, row in enumerate(csv.reader(decoded, delimiter="\t", quoting=csv.QUOTE_NONE, escapechar="\\"), 1):
+            if len(row) != len(names):
+                raise Rejected(f"row {number} has {len(row)} columns, {COLUMNS} names {len(names)}", code="bad-row")
+            yield f"row {number}", json.dumps(dict(zip(names, row, strict=True))).encode()
+
+
+def _open(path: Path) -> Any:
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+
+
+def _print(parsed: Parsed, place: str, *, as_json: bool) -> None:
+    for event in parsed.events:
+        print(json.dumps(event.to_json(), ensure_ascii=False) if as_json else "\n".join(_shown(event)))
+    where = f"{place}: " if place else ""
+    for reason in parsed.ignored:
+        print(f"{where}ignored: {reason}", file=sys.stderr)
+    for refusal, _ in parsed.refused:
+        _complain(f"{where}refused: {refusal.detail}{f' ({refusal.pointer})' if refusal.pointer else ''}")
+
+
+def _shown(event: Event) -> Iterable[str]:
+    yield f"{paint(event.name, 'bold')}  {local(iso(event.at))}  {paint(event.id, 'dim')}"
+    rows: list[tuple[str, Any]] = [(one.kind, one.value) for one in event.identifiers]
+    rows += [(f"consent {change.purpose}:{change.topic}".rstrip(":"), change.grant) for change in event.consent]
+    rows += [*event.traits.items(), *event.properties.items()]
+    yield from columns(rows, "  ")
+
+
+def _complain(text: str) -> None:
+    print(f"{paint('tailor:', 'red', sys.stderr)} {text}", file=sys.stderr)

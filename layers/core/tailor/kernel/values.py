@@ -1,0 +1,155 @@
+"""Values inside strangers' documents: ids with every digit, exact money, times in whatever unit."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qsl
+
+from tailor.kernel.document import not_after, read_instant, read_json
+from tailor.kernel.errors import Rejected
+from tailor.kernel.inbound import Inbound
+from tailor.kernel.keys import digest
+
+BODY_BYTES = 1024 * 1024
+"""The most a webhook may hold; larger ones would take more memory than a worker can spare."""
+FORM_FIELDS = 1_000
+WHOLE = ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF")
+DIGITS = dict.fromkeys(WHOLE, 0) | dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
+"""Currency → digits of its minor unit (ISO 4217); the others have two."""
+
+_MONEY = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,12})?")
+_NUMBER = re.compile(r"[0-9]{1,17}(?:\.[0-9]{1,9})?")
+
+
+def read_body(request: Inbound) -> Any:
+    """The JSON of a webhook.
+
+    Raises
+    ------
+    Rejected : more than :data:`BODY_BYTES` (413), or no JSON.
+    """
+    check_size(request)
+    return read_json(request.body)
+
+
+def read_form(request: Inbound) -> dict[str, str]:
+    """The fields of an ``application/x-www-form-urlencoded`` body; of a repeated field the last.
+
+    Raises
+    ------
+    Rejected : more than :data:`BODY_BYTES` (413), not UTF-8, too many fields.
+    """
+    check_size(request)
+    try:
+        pairs = parse_qsl(
+            request.body.decode("utf-8"), keep_blank_values=True, max_num_fields=FORM_FIELDS, errors="strict"
+        )
+    except ValueError as error:
+        raise Rejected("the body is no form of UTF-8 fields", code="bad-form") from error
+    return dict(pairs)
+
+
+def check_size(request: Inbound) -> None:
+    """Raises ``Rejected`` (413) for more than :data:`BODY_BYTES`."""
+    if len(request.body) > BODY_BYTES:
+        detail = f"the request has {len(request.body)} bytes, the limit is {BODY_BYTES}"
+        raise Rejected(detail, code="too-large", status=413)
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list; none for anything else."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def text(value: Any, room: int = 200) -> str:
+    """A text or a whole number as trimmed text; ``""`` for anything else, and for more than ``room`` characters."""
+    kind = type(value)
+    found = value.strip() if kind is str else str(value) if kind is int else ""
+    return found if len(found) <= room else ""
+
+
+def label(value: Any) -> str:
+    """What a stranger calls something, short and printable, to be named in a reason; never an e-mail address."""
+    found = text(value, 1_000)
+    return "".join(c if c.isprintable() and c != "@" else "?" for c in found[:60]) or "nameless"
+
+
+def required(item: dict[str, Any], field: str, what: str, pointer: str = "") -> str:
+    """The id under ``field``.
+
+    Raises
+    ------
+    Rejected : it is missing, so that a repeat of ``what`` could not be told from another.
+    """
+    if not (found := text(item.get(field))):
+        detail = f"{what} without {field!r} cannot be told from another"
+        raise Rejected(detail, code="no-id", pointer=f"{pointer}/{field}")
+    return found
+
+
+def present(fields: dict[str, Any]) -> dict[str, Any]:
+    """Without ``None`` and what is empty: that a sender does not know a value does not make it unknown."""
+    return {name: value for name, value in fields.items() if value not in (None, "", [], {})}
+
+
+def key(*parts: str) -> str:
+    """A readable dedupe key, ``order:shop.example:727``; a digest where that would be long or unprintable."""
+    joined = ":".join(parts)
+    return joined if len(joined) <= 160 and joined.isprintable() else f"{parts[0][:40]}:{digest(*parts[1:])}"
+
+
+def moment(value: Any) -> int | None:
+    """ISO 8601 text, or seconds, milliseconds or microseconds since 1970 by their size, as an instant.
+
+    Below 10^11 they are seconds (until the year 5138), below 10^14 milliseconds, below 10^17 microseconds.
+    """
+    if (at := read_instant(value)) is not None:
+        return at
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        number = Decimal(value.strip())
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 10**17:
+        number = Decimal(repr(value))
+    else:
+        return None
+    if number < 10**11:
+        return int(number * 1000)
+    return int(number if number < 10**14 else number / 1000)
+
+
+def dated(*claims: Any, received: int) -> tuple[int, dict[str, Any]]:
+    """The first claim that is a time (see :func:`moment`), else ``received``; and what to say of the sender's clock."""
+    times = (moment(claim) for claim in claims)
+    return not_after(next((at for at in times if at is not None), received), received)
+
+
+def money(value: Any) -> str | None:
+    """An amount as exact decimal text (``"124.70"``), ``None`` where it is none."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    found = str(value).strip()
+    return found if _MONEY.fullmatch(found) else None
+
+
+def minor(value: Any, currency: str, *, digits: int | None = None) -> str | None:
+    """An amount in minor units as decimal text: ``(12470, "EUR")`` → ``"124.70"``; see :data:`DIGITS`."""
+    digits = DIGITS.get(currency, 2) if digits is None else digits
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 10**17:
+        return None
+    return f"{Decimal(value).scaleb(-digits):f}"
+
+
+def added(*amounts: str | None) -> str | None:
+    """The exact sum of what is known; ``None`` where nothing is."""
+    known = [Decimal(amount) for amount in amounts if amount is not None]
+    return f"{sum(known, Decimal(0)):f}" if known else None
+
+
+def purpose_of(request: Inbound, theirs: str) -> tuple[str, str]:
+    """Our purpose and topic for ``theirs``: the URL says it, ``?purpose.<theirs>=marketing:deals``.
+
+    What the URL does not name is the purpose of that name, which permits nothing unless a programme declares it.
+    """
+    purpose, _, topic = request.query.get(f"purpose.{theirs}", "").strip().partition(":")
+    return (purpose, topic) if purpose else (theirs.strip().lower().replace(" ", "-"), "")

@@ -1,0 +1,184 @@
+"""Any JSON webhook, by a mapping that its own URL declares.
+
+The sender is given a URL such as::
+
+    /sources/webhook/<key>?name=Form%20Completed&email=/answers/email&id=/uuid&at=/created_at&traits=/answers
+
+A value that begins with ``/`` is a JSON pointer (RFC 6901) into the item, anything else is itself.
+
+=====================  ===========================================  =============
+parameter              what it says                                 if left out
+=====================  ===========================================  =============
+items                  pointer to the list of items                 the body
+id                     dedupe key                                   /id
+name                   what happened                                /event
+kind                   identify, track, page, delete                by the name
+at                     when: ISO 8601, or seconds or ms since 1970  /timestamp
+user_id, email, …      an identifier of that kind                   /user_id, …
+identifier.KIND        an identifier of any kind                    none
+traits, properties     an object                                    /traits, …
+trait.N, property.N    one value                                    none
+grant.PURPOSE[:TOPIC]  true for a grant, false for a withdrawal     none
+=====================  ===========================================  =============
+
+A sender that signs does so by HMAC-SHA256 of the raw body in ``X-Signature`` or ``X-Hub-Signature-256``, hexadecimal
+(also after ``sha256=``) or base64; any other shows the secret in a header.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from tailor.kernel.errors import Rejected
+from tailor.kernel.event import ConsentChange, Event, Kind
+from tailor.kernel.inbound import Inbound, Parsed
+from tailor.kernel.items import Reading, read_each
+from tailor.kernel.keys import digest
+from tailor.kernel.proof import check_shown, same, signature, unproved
+from tailor.kernel.values import dated, key, read_body, text
+from tailor.rules.identity import identifier, ordered
+
+HANDLES = ("user_id", "email", "phone", "anonymous_id")
+DEFAULTS = {
+    "id": "/id",
+    "name": "/event",
+    "at": "/timestamp",
+    "traits": "/traits",
+    "properties": "/properties",
+    **{handle: f"/{handle}" for handle in HANDLES},
+}
+NAMES = {"identify": "Identify", "page": "Page Viewed", "delete": "Delete"}
+"""What an item of a kind is called that names nothing itself."""
+KINDS = ("identify", "track", "page", "delete")
+SIGNATURES = ("x-signature", "x-hub-signature-256")
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """See the module; the mapping is the URL's and is not signed with the body."""
+
+    name: str = "webhook"
+    signed: bool = True
+
+    def verify(self, request: Inbound, secret: bytes, *, now: int) -> None:
+        """Check the signature if there is one, else the secret.
+
+        Raises
+        ------
+        Rejected : missing or wrong (401).
+        """
+        claimed = next((request.headers[name] for name in SIGNATURES if request.headers.get(name)), "")
+        if not claimed:
+            check_shown(request, secret)
+            return
+        claimed = claimed.strip().removeprefix("sha256=")
+        if not any(same(signature(secret, request.body, base64=base64), claimed) for base64 in (False, True)):
+            raise unproved("X-Signature is not the HMAC-SHA256 of this body: check the secret")
+
+    def to_events(self, request: Inbound, *, now: int) -> Parsed:
+        """One event for each item.
+
+        Raises
+        ------
+        Rejected : no JSON, or no list where the URL says the items are.
+        """
+        document = read_body(request)
+        mapping = DEFAULTS | dict(request.query)
+        found = _at(document, mapping["items"]) if "items" in mapping else document
+        if "items" in mapping and not isinstance(found, list):
+            raise Rejected("there is no list where 'items' points to", code="bad-shape", pointer=mapping["items"])
+        items = found if isinstance(found, list) else [found]
+        return read_each(items, lambda item, pointer: _event(item, mapping, pointer, now))
+
+
+WEBHOOK = Webhook()
+
+
+def _event(item: Any, mapping: Mapping[str, str], pointer: str, received: int) -> Reading:
+    if not isinstance(item, dict):
+        raise Rejected("an item must be an object", code="bad-shape", pointer=pointer)
+    name = text(_at(item, mapping["name"]))
+    kind = text(_at(item, mapping["kind"])) if "kind" in mapping else "track" if name else "identify"
+    if kind not in KINDS:
+        raise Rejected(f"'kind' must be one of {', '.join(KINDS)}", code="bad-kind", pointer=pointer)
+    if kind == "track" and not name:
+        raise Rejected("nothing says what happened: declare 'name' in the URL", code="bad-name", pointer=pointer)
+    people = ordered(
+        [
+            identifier(ours, _at(item, where))
+            for ours, where in ((_kind(parameter), where) for parameter, where in mapping.items())
+            if ours
+        ]
+    )
+    if not people:
+        detail = "nobody is named: declare 'user_id', 'email' or another identifier in the URL"
+        raise Rejected(detail, code="no-identity", pointer=pointer)
+    when = _at(item, mapping["at"])
+    at, clock = dated(when, received=received)
+    id = text(_at(item, mapping["id"]))
+    if not id:
+        id = digest(json.dumps(item, sort_keys=True), *(() if when else (str(received), pointer)))
+    return [
+        Event(
+            id=key("item", id),
+            kind=cast(Kind, kind),
+            name=name or NAMES[kind],
+            at=at,
+            received=received,
+            source="webhook",
+            identifiers=people,
+            traits=_values(item, mapping, "trait"),
+            properties=_values(item, mapping, "properties"),
+            context=clock,
+            consent=_consent(item, mapping),
+        )
+    ]
+
+
+def _kind(parameter: str) -> str:
+    """The kind of identifier a parameter declares; Tailor's own is not for others to claim."""
+    kind = parameter if parameter in HANDLES else parameter.removeprefix("identifier.")
+    return kind if parameter in HANDLES or (parameter.startswith("identifier.") and kind != "person") else ""
+
+
+def _values(item: dict[str, Any], mapping: Mapping[str, str], one: str) -> dict[str, Any]:
+    """``trait`` or ``properties``: the object, and single values over it."""
+    whole, single = ("traits", "trait.") if one == "trait" else ("properties", "property.")
+    found = _at(item, mapping[whole])
+    values = dict(found) if isinstance(found, dict) else {}
+    for parameter, where in mapping.items():
+        if parameter.startswith(single) and (value := _at(item, where)) is not None:
+            values[parameter.removeprefix(single)] = value
+    return values
+
+
+def _consent(item: dict[str, Any], mapping: Mapping[str, str]) -> tuple[ConsentChange, ...]:
+    """Only true and false are choices (or the words, as forms write them)."""
+    changes = []
+    for parameter, where in mapping.items():
+        if parameter.startswith("grant."):
+            purpose, _, topic = parameter.removeprefix("grant.").partition(":")
+            said = _at(item, where)
+            said = {"true": True, "false": False}.get(said.lower()) if isinstance(said, str) else said
+            if purpose and isinstance(said, bool):
+                changes.append(ConsentChange(purpose, "granted" if said else "withdrawn", topic))
+    return tuple(changes)
+
+
+def _at(item: Any, where: str) -> Any:
+    """What a JSON pointer finds, ``None`` for nothing; a text that is no pointer is itself."""
+    if where and not where.startswith("/"):
+        return where
+    found = item
+    for part in where.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, dict):
+            found = found.get(name)
+        elif isinstance(found, list) and name.isdecimal() and len(name) < 6 and int(name) < len(found):
+            found = found[int(name)]
+        else:
+            return None
+    return found

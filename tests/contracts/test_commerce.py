@@ -1,0 +1,207 @@
+"""Stripe, Square, WooCommerce: what a purchase becomes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tailor.kernel.event import ConsentChange, Event, Identifier
+from tailor.kernel.inbound import Inbound, Parsed
+from tailor.kernel.instants import parse_instant
+from tailor.sources import SOURCES
+
+NOW = parse_instant("2026-11-24T09:00:00Z")
+
+
+def stripe(type: str, about: dict[str, Any], **more: Any) -> Parsed:
+    event = {"id": "evt_1", "type": type, "created": NOW // 1000 - 9, "data": {"object": about}, **more}
+    return SOURCES["stripe"].to_events(Inbound("POST", "/", {}, json.dumps(event).encode()), now=NOW)
+
+
+def square(type: str, **about: Any) -> Parsed:
+    event = {"event_id": "e-1", "type": type, "created_at": "2026-11-24T08:00:00Z", "data": {"object": about}}
+    return SOURCES["square"].to_events(Inbound("POST", "/", {}, json.dumps(event).encode()), now=NOW)
+
+
+def woo(topic: str, body: dict[str, Any], shop: str = "https://a.example/") -> Parsed:
+    headers = {"x-wc-webhook-topic": topic, "x-wc-webhook-source": shop}
+    return SOURCES["woocommerce"].to_events(Inbound("POST", "/", headers, json.dumps(body).encode()), now=NOW)
+
+
+def one(parsed: Parsed) -> Event:
+    [event] = parsed.events
+    return event
+
+
+def session(**more: Any) -> dict[str, Any]:
+    about = {"id": "cs_1", "object": "checkout.session", "payment_status": "paid", "payment_intent": "pi_1"}
+    return about | {"amount_total": 1000, "currency": "eur", "customer": "cus_1"} | more
+
+
+# ---- Stripe
+
+
+def test_checkout_invoice_and_payment_of_one_purchase_are_one_order() -> None:
+    checkout = one(stripe("checkout.session.completed", session(invoice="in_1")))
+    invoice = {"id": "in_1", "object": "invoice", "amount_paid": 1000, "currency": "eur", "customer": "cus_1"}
+    paid, succeeded = (one(stripe(f"invoice.{name}", invoice)) for name in ("paid", "payment_succeeded"))
+    assert checkout.id == paid.id == succeeded.id == "order:in_1"
+    assert {event.name for event in (checkout, paid, succeeded)} == {"Order Completed"}
+    intent = {"id": "pi_1", "amount_received": 1000, "currency": "eur", "customer": "cus_1"}
+    assert stripe("payment_intent.succeeded", intent | {"invoice": "in_1"}).ignored
+
+
+def test_a_payment_is_an_order_only_where_it_says_of_which() -> None:
+    intent = {"id": "pi_1", "amount_received": 1000, "currency": "eur", "customer": "cus_1"}
+    assert one(stripe("payment_intent.succeeded", intent)).name == "Payment Succeeded"
+    order = one(stripe("payment_intent.succeeded", intent | {"metadata": {"order_id": "1017"}}))
+    assert (order.name, order.id, order.properties["order_id"]) == ("Order Completed", "order:1017", "1017")
+    assert one(stripe("checkout.session.completed", session(metadata={"order_id": "1017"}))).id == order.id
+
+
+def test_a_checkout_counts_when_its_money_has_come() -> None:
+    waiting = stripe("checkout.session.completed", session(payment_status="unpaid"))
+    assert (waiting.events, len(waiting.ignored)) == ([], 1)
+    assert one(stripe("checkout.session.async_payment_succeeded", session())).name == "Order Completed"
+    assert one(stripe("checkout.session.expired", session(payment_status="unpaid"))).name == "Checkout Expired"
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "total"),
+    [
+        (12470, "eur", "124.70"),
+        (5, "usd", "0.05"),
+        (1500, "jpy", "1500"),
+        (500, "ugx", "5.00"),
+        (1234, "kwd", "1.234"),
+        (0, "eur", "0.00"),
+        (99_999_999_999_999, "eur", "999999999999.99"),
+    ],
+)
+def test_stripes_minor_units_are_exact_money(amount: int, currency: str, total: str) -> None:
+    event = one(stripe("checkout.session.completed", session(amount_total=amount, currency=currency)))
+    assert (event.properties["total"], event.properties["currency"]) == (total, currency.upper())
+
+
+@pytest.mark.parametrize("amount", [True, 10.5, "10", 10**18, None])
+def test_what_is_no_amount_of_minor_units_is_no_total(amount: Any) -> None:
+    assert "total" not in one(stripe("checkout.session.completed", session(amount_total=amount))).properties
+
+
+def test_each_refund_of_a_charge_is_worth_what_was_added() -> None:
+    charge = {"id": "ch_1", "amount_refunded": 8000, "currency": "eur", "customer": "cus_1", "payment_intent": "pi_1"}
+    data = {"object": charge, "previous_attributes": {"amount_refunded": 2010}}
+    event = one(stripe("charge.refunded", charge, data=data))
+    assert (event.properties["total"], event.properties["order_id"]) == ("59.90", "pi_1")
+    assert one(stripe("charge.refunded", charge)).properties["total"] == "80.00"
+
+
+@pytest.mark.parametrize(("choice", "grant"), [("opt_in", "granted"), ("opt_out", "denied"), (None, None), ("?", None)])
+def test_promotions_agreed_to_at_the_checkout(choice: str | None, grant: Any) -> None:
+    event = one(stripe("checkout.session.completed", session(consent={"promotions": choice})))
+    assert event.consent == ((ConsentChange("marketing", grant),) if grant else ())
+
+
+def test_a_customer_that_is_deleted_at_stripe_has_not_asked_for_erasure() -> None:
+    assert stripe("customer.deleted", {"id": "cus_1", "object": "customer"}).events == []
+
+
+def test_a_customer_expanded_into_the_object_is_known_by_its_id() -> None:
+    event = one(stripe("checkout.session.completed", session(customer={"id": "cus_1", "email": "a@b.example"})))
+    assert event.identifiers == (Identifier("email", "a@b.example"), Identifier("stripe_customer_id", "cus_1"))
+
+
+# ---- Square
+
+
+def payment(**more: Any) -> dict[str, Any]:
+    paid = {"id": "P1", "order_id": "O1", "status": "COMPLETED", "total_money": {"amount": 1000, "currency": "EUR"}}
+    return paid | {"customer_id": "C1", "created_at": "2026-11-24T07:59:00Z"} | more
+
+
+def test_a_payment_counts_once_when_it_is_completed() -> None:
+    assert square("payment.created", payment=payment(status="APPROVED")).events == []
+    first, again = (one(square(f"payment.{name}", payment=payment())) for name in ("created", "updated"))
+    second = one(square("payment.updated", payment=payment(id="P2")))
+    assert first.id == again.id == second.id == "order:O1"
+    assert first.at == parse_instant("2026-11-24T07:59:00Z")
+    assert one(square("payment.updated", payment=payment(status="FAILED"))).name == "Payment Failed"
+
+
+def test_a_refund_finds_the_buyer_by_order_or_payment() -> None:
+    bought = one(square("payment.updated", payment=payment()))
+    refund = {"id": "R1", "status": "COMPLETED", "payment_id": "P1", "amount_money": {"amount": 5, "currency": "JPY"}}
+    event = one(square("refund.updated", refund=refund))
+    assert set(event.identifiers) < set(bought.identifiers)
+    assert event.properties["total"] == "5"
+    assert square("refund.created", refund=refund | {"status": "PENDING"}).events == []
+
+
+def test_a_sale_to_nobody_known_makes_nobody_up() -> None:
+    parsed = square("payment.updated", payment=payment(customer_id=None))
+    assert (parsed.events, parsed.refused) == ([], [])
+    assert parsed.ignored == ["Order Completed: it names nobody"]
+
+
+def test_an_invoice_is_an_order_once_it_is_paid_in_full() -> None:
+    money = [{"total_completed_amount_money": {"amount": amount, "currency": "EUR"}} for amount in (10, 20)]
+    invoice = {"id": "I1", "order_id": "O1", "payment_requests": money, "primary_recipient": {"customer_id": "C1"}}
+    assert square("invoice.payment_made", invoice=invoice | {"status": "PARTIALLY_PAID"}).events == []
+    event = one(square("invoice.payment_made", invoice=invoice | {"status": "PAID"}))
+    assert (event.id, event.properties["total"]) == ("order:O1", "0.30")
+
+
+@pytest.mark.parametrize(("unsubscribed", "grants"), [(True, ["withdrawn"]), (False, []), (None, [])])
+def test_squares_default_subscription_grants_nothing(unsubscribed: bool | None, grants: list[str]) -> None:
+    customer = {"id": "C1", "preferences": {"email_unsubscribed": unsubscribed}}
+    event = one(square("customer.updated", customer=customer))
+    assert [change.grant for change in event.consent] == grants
+
+
+# ---- WooCommerce
+
+
+def order(**more: Any) -> dict[str, Any]:
+    bought = {"id": 727, "status": "processing", "total": "29.35", "currency": "EUR", "customer_id": 25}
+    times = {"date_created_gmt": "2026-11-24T08:00:00", "date_modified_gmt": "2026-11-24T08:10:00"}
+    return bought | times | {"billing": {"email": "a@b.example"}} | more
+
+
+def test_an_order_is_completed_once_through_all_its_states() -> None:
+    states = [woo("order.updated", order(status=status)) for status in ("on-hold", "processing", "completed")]
+    assert {event.id for parsed in states for event in parsed.events} == {"order-completed:a.example:727"}
+    assert one(woo("order.updated", order(status="pending"))).name == "Checkout Started"
+    assert one(woo("order.updated", order(status="cancelled"))).name == "Order Cancelled"
+    assert woo("order.updated", order(status="trash")).ignored == [
+        "order.updated: nothing here uses an order that is trash"
+    ]
+
+
+def test_each_refund_is_an_event_of_its_own() -> None:
+    refunds = [{"id": 1, "total": "-10.00"}, {"id": 2, "total": "-0.05"}]
+    events = woo("order.updated", order(refunds=refunds)).events
+    assert [event.name for event in events] == ["Order Completed", "Order Refunded", "Order Refunded"]
+    assert [event.properties["total"] for event in events] == ["29.35", "10.00", "0.05"]
+    assert len({event.id for event in events}) == 3
+
+
+def test_numbers_of_one_shop_are_not_those_of_another() -> None:
+    mine, theirs = (one(woo("order.created", order(), shop)) for shop in ("https://a.example", "https://b.example"))
+    assert mine.id != theirs.id
+    assert Identifier("woocommerce_customer_id", "a.example:25") in mine.identifiers
+    assert Identifier("woocommerce_customer_id", "b.example:25") in theirs.identifiers
+
+
+def test_guests_are_known_by_their_address_and_times_are_utc() -> None:
+    event = one(woo("order.created", order(customer_id=0, date_paid_gmt="2026-11-24T08:05:00")))
+    assert [i.kind for i in event.identifiers] == ["email", "woocommerce_order_id"]
+    assert event.at == parse_instant("2026-11-24T08:05:00Z")
+
+
+def test_a_change_of_a_customer_repeats_only_with_the_same_content() -> None:
+    body = {"id": 25, "email": "a@b.example", "first_name": "Ana", "date_modified_gmt": "2026-11-24T08:00:00"}
+    first, again = (one(woo("customer.updated", body)) for _ in range(2))
+    changed = one(woo("customer.updated", body | {"first_name": "Anna"}))
+    assert first.id == again.id != changed.id
