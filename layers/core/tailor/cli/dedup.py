@@ -1,0 +1,202 @@
+"""``tailor dedup FILE.csv --out CLUSTERS.csv``: which records of a file are one person's, without a cloud.
+
+The file needs a ``record_id`` and some of the columns of :data:`tailor.rules.matching.normalise.COLUMNS`; others are
+ignored, and ``--map`` renames. ``CLUSTERS.csv`` has ``record_id,cluster_id``, one line a record. ``--pairs`` writes
+each pair that was joined, or that a person should look at, with its weight and the reasons field by field.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tailor.cli.text import columns
+from tailor.rules.matching.normalise import COLUMNS, Record, normalise
+
+if TYPE_CHECKING:
+    from tailor.rules.matching.engine import Match, Resolution
+
+TOLD = 2.0
+"""Seconds after which progress is told where nobody looks at a terminal."""
+PAGE = 20_000
+"""Records after which it is told how many have been read."""
+
+
+class Unusable(Exception):
+    """A file that cannot be read as records, or a mapping that does not fit it; says where and how to mend it."""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to an ``argparse`` collection of commands."""
+    text = "Find the records of a CSV file that are one person's"
+    parser = commands.add_parser("dedup", help=text, description=text)
+    parser.add_argument("file", type=Path, metavar="FILE", help="CSV with a header; UTF-8")
+    parser.add_argument("--out", type=Path, required=True, metavar="CLUSTERS", help="write record_id,cluster_id here")
+    parser.add_argument("--pairs", type=Path, metavar="PAIRS", help="write pairs here, with weights and reasons")
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="OURS=THEIRS",
+        help=f"their column for one of ours: {', '.join(COLUMNS)}; may be repeated",
+    )
+    parser.add_argument("--quiet", action="store_true", help="say nothing of the progress")
+    parser.set_defaults(run=main)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the command; answers the exit status."""
+    # numpy takes a tenth of a second to load, and no other command needs it.
+    from tailor.rules.matching.compare import FIELDS
+    from tailor.rules.matching.engine import resolve
+
+    begun = time.monotonic()
+    try:
+        _writable(arguments.out, arguments.pairs)
+        tell = _Teller(quiet=arguments.quiet)
+        found = resolve(_records(arguments.file, mapping(arguments.map), tell), progress=tell)
+        tell("writing")
+        clusters = found.clusters()
+        _write(arguments.out, ("record_id", "cluster_id"), clusters.items())
+        counts = {"join": 0, "review": 0}
+        if arguments.pairs:
+            _write(arguments.pairs, (*PAIR_COLUMNS, *FIELDS), _pair_lines(found, FIELDS, counts))
+        tell.done()
+    except Unusable as error:
+        print(f"tailor: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(_summary(found, clusters, counts if arguments.pairs else None, time.monotonic() - begun)))
+    return 0
+
+
+def mapping(given: Sequence[str]) -> dict[str, str]:
+    """``["dob=Born"]`` → ``{"dob": "Born"}``.
+
+    Raises
+    ------
+    Unusable : no ``=``, or not one of our columns.
+    """
+    theirs = {}
+    for one in given:
+        ours, equals, their = one.partition("=")
+        if not equals or not their:
+            raise Unusable(f"--map {one!r}: write it as OURS=THEIRS, such as dob=birthday")
+        if ours not in COLUMNS:
+            raise Unusable(f"--map {one!r}: {ours!r} is not one of our columns, which are {', '.join(COLUMNS)}")
+        theirs[ours] = their
+    return theirs
+
+
+def _records(path: Path, theirs: dict[str, str], tell: Callable[[str], None]) -> Iterator[Record]:
+    """Normalised records of a file."""
+    seen: set[str] = set()
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            named = _named(path, reader.fieldnames or [], theirs)
+            for row in reader:
+                raw = {ours: row[their] for ours, their in named.items()}
+                identity = (raw["record_id"] or "").strip()
+                if None in row:
+                    raise Unusable(f"{path}, line {reader.line_num}: more cells than the header has columns")
+                if not identity:
+                    raise Unusable(f"{path}, line {reader.line_num}: there is no {named['record_id']}")
+                if identity in seen:
+                    raise Unusable(f"{path}, line {reader.line_num}: {identity!r} comes a second time")
+                seen.add(identity)
+                if len(seen) % PAGE == 0:
+                    tell(f"reading: {len(seen):,} records")
+                yield normalise(raw | {"record_id": identity})
+    except UnicodeDecodeError as error:
+        raise Unusable(f"{path} is not UTF-8 (byte {error.start}): save it as CSV UTF-8") from None
+    except (OSError, csv.Error) as error:
+        raise Unusable(f"{path}: {error.strerror if isinstance(error, OSError) else error}") from None
+
+
+def _named(path: Path, header: Sequence[str], theirs: dict[str, str]) -> dict[str, str]:
+    """Our columns and what they are called in the file."""
+    if missing := [their for their in theirs.values() if their not in header]:
+        raise Unusable(f"{path} has no column {missing[0]!r}; it has {', '.join(header) or 'no header'}")
+    named = {ours: theirs.get(ours, ours) for ours in COLUMNS if theirs.get(ours, ours) in header}
+    if "record_id" not in named:
+        raise Unusable(f"{path} has no column 'record_id': name the one that has, such as --map record_id=id")
+    if len(named) == 1:
+        raise Unusable(
+            f"{path} has nothing to compare: name its columns, such as --map first_name=Vorname; "
+            f"ours are {', '.join(COLUMNS)}"
+        )
+    return named
+
+
+PAIR_COLUMNS = ("record_id_1", "record_id_2", "band", "probability", "weight")
+"""What the pairs file has before one column for each field."""
+
+
+def _pair_lines(found: Resolution, fields: Sequence[str], counts: dict[str, int]) -> Iterator[tuple[str, ...]]:
+    """Lines of the pairs file; counts them by band."""
+    for match in found.matches():
+        counts[match.band] += 1
+        yield _pair_line(match, fields)
+
+
+def _pair_line(match: Match, fields: Sequence[str]) -> tuple[str, ...]:
+    reasons = {reason.field: f"{reason.level} ({reason.weight:+.1f})" for reason in match.reasons}
+    figures = (f"{match.probability:.4f}", f"{match.weight:.2f}")
+    return (match.one, match.other, match.band, *figures, *(reasons.get(field, "") for field in fields))
+
+
+def _writable(*paths: Path | None) -> None:
+    """Better to fail before the work than after it."""
+    for path in paths:
+        if path and not path.parent.is_dir():
+            raise Unusable(f"{path} cannot be written: there is no folder {path.parent}")
+
+
+def _write(path: Path, header: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            writer.writerows(lines)
+    except OSError as error:
+        raise Unusable(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _summary(
+    found: Resolution, clusters: dict[str, str], counts: dict[str, int] | None, seconds: float
+) -> Iterator[str]:
+    people = len(set(clusters.values()))
+    rows: list[tuple[str, Any]] = [
+        ("Records", f"{len(clusters):,}"),
+        ("People", f"{people:,} ({len(clusters) - people:,} records fewer)"),
+        ("Compared", f"{len(found.pairs):,} pairs"),
+    ]
+    if counts:
+        rows += [("Joined", f"{counts['join']:,} pairs"), ("To review", f"{counts['review']:,} pairs")]
+    yield from columns([*rows, ("Took", f"{seconds:.1f} s")])
+
+
+class _Teller:
+    """Says on standard error what is being done: at once on a terminal, else once it has taken a while."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet, self._begun, self._terminal = quiet, time.monotonic(), sys.stderr.isatty()
+
+    def __call__(self, step: str) -> None:
+        if self._quiet:
+            return
+        elapsed = time.monotonic() - self._begun
+        if self._terminal:
+            print(f"\r\x1b[K{step} … ({elapsed:.0f} s)", end="", file=sys.stderr, flush=True)
+        elif elapsed >= TOLD:
+            print(f"{step} … ({elapsed:.0f} s)", file=sys.stderr, flush=True)
+
+    def done(self) -> None:
+        """Leave a clean line."""
+        if self._terminal and not self._quiet:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
