@@ -124,4 +124,4 @@ def test_rendering_only_reads(shop: World, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(shop.dynamo, "_call", noted)
     invoked(template="come-back", profile={"first_name": "Ada", "consent": YES})
     assert done == {"query", "batch_get_item"}
-    assert (shop.queues, shop.ses.mails) == ({"ingest": [], "send": []}, [])
+    assert (shop.queues, shop.ses.mails) == ({"ingest": [], "send": [], "notify": []}, [])

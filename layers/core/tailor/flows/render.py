@@ -9,13 +9,14 @@ from tailor.edges.store import Store
 from tailor.flows.deliver import eligible
 from tailor.flows.show import load
 from tailor.kernel.errors import Rejected
+from tailor.kernel.fields import Fields, nearest
 from tailor.kernel.person import Person
-from tailor.kernel.program import Fields, Program, Template, nearest
+from tailor.kernel.program import Program, Template
 from tailor.rules.consent import STRICTNESS, permits, view
+from tailor.rules.lint import CLIPPED
+from tailor.rules.pressing import finished
 from tailor.rules.templates import compile_template, given
 
-CLIPPED = 102_400
-"""Bytes of HTML that Gmail shows before it cuts a letter off."""
 LINKS = {
     "unsubscribe_url": "https://preview.invalid/unsubscribe",
     "preferences_url": "https://preview.invalid/preferences",
@@ -80,7 +81,7 @@ def _template(asked: Any, documents: list[dict[str, Any]]) -> tuple[Program, Tem
         # Last by name, so that it finds what it refers to, and clashes are its own.
         trial = {"name": "~", "templates": {INLINE: asked}}
         try:
-            program = Program.of([*documents, trial])
+            program = Program.of([*documents, finished(trial)])
         except Rejected as error:
             raise _of_inline(error) from error
         return program, program.templates[INLINE]

@@ -7,6 +7,8 @@ branch it stands in.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +18,12 @@ from jinja2.visitor import NodeTransformer
 from tailor.rules.guard import Forbidden, Reference, Vocabulary, reference
 from tailor.rules.places import Html, Misplaced, Place, Plain
 
+LINK, LINK_BEGINS, LINK_ENDS = "\ufdd0", "\ufdd1", "\ufdd2"
+"""What marks links in the rendered HTML: one that is the same for all follows :data:`LINK` in one piece, the pieces of
+any other stand between the two others. No value and no template holds these non-characters."""
+
+BODY_ENDS = re.compile(r"(?=</body\b)", re.IGNORECASE)
+_HREF = re.compile(r"\bhref\s*=\s*[\"']", re.IGNORECASE)
 _TESTS = {"lt": "lt", "lteq": "le", "gt": "gt", "gteq": "ge"}
 _PRESENT = frozenset({"eq", "lt", "lteq", "gt", "gteq", "in"})
 
@@ -47,14 +55,19 @@ class _Dresser:
     sure: frozenset[str] = frozenset()
 
     def body(self, children: list[nodes.Node]) -> None:
+        dressed: list[nodes.Node] = []
         for child in children:
             match child:
                 case nodes.Output():
-                    child.nodes = [self.output(node) for node in child.nodes]
+                    for node in child.nodes:
+                        dressed += [nodes.Output([piece], lineno=child.lineno) for piece in self.output(node)]
+                    continue
                 case nodes.If():
                     self.branches(child)
                 case nodes.For():
                     self.loop(child)
+            dressed.append(child)
+        children[:] = dressed
 
     def branches(self, node: nodes.If) -> None:
         start, sure = self.place.copy(), self.sure
@@ -89,10 +102,10 @@ class _Dresser:
         if not (_agree(start, once) and _agree(start, self.place)):
             raise Forbidden("this loop ends in another place of the HTML than where it began", lineno)
 
-    def output(self, node: nodes.Expr) -> nodes.Expr:
+    def output(self, node: nodes.Expr) -> list[nodes.Expr]:
+        """What is put out in the place of ``node``, each piece to be yielded by itself."""
         if isinstance(node, nodes.TemplateData):
-            self.place.feed(node.data)
-            return node
+            return [nodes.TemplateData(text, lineno=node.lineno) for text in self.static(node.data) if text]
         try:
             escaping = self.place.value()
         except Misplaced as error:
@@ -100,7 +113,45 @@ class _Dresser:
         if escaping == "url_part" and isinstance(node, nodes.Filter) and node.name == "urlencode":
             escaping = ""
         shown = self.shown(node)
-        return _filter(shown, escaping, node.lineno) if escaping else shown
+        return [_filter(shown, escaping, node.lineno) if escaping else shown]
+
+    def static(self, text: str) -> Iterator[str]:
+        """Static text, with the value of every ``href`` to click marked as a :data:`LINK`.
+
+        ``</body>`` begins a piece.
+        """
+        if not isinstance(place := self.place, Html):
+            place.feed(text)
+            yield text
+            return
+        done = at = 0
+        if place.clickable:  # since an earlier text
+            end = text.find(place.quote)
+            if end < 0:
+                place.feed(text)
+                yield text
+                return
+            yield text[:end]
+            yield LINK_ENDS
+            place.feed(text[: end + 1])
+            done, at = end, end + 1
+        for found in _HREF.finditer(text, at):
+            if found.start() < at:
+                continue
+            place.feed(text[at : found.end()])
+            at = found.end()
+            if not place.clickable:
+                continue
+            yield text[done:at]
+            done = at
+            if (end := text.find(place.quote, at)) < 0:
+                yield LINK_BEGINS
+                break
+            yield LINK + text[at:end]
+            place.feed(text[at : end + 1])
+            done, at = end, end + 1
+        place.feed(text[at:])
+        yield from BODY_ENDS.split(text[done:])
 
     def shown(self, node: Any) -> Any:
         """An expression whose value will be seen."""

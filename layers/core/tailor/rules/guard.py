@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from jinja2 import nodes
 
-from tailor.kernel.program import Attribute, Program, nearest
+from tailor.kernel.fields import nearest
+from tailor.kernel.program import Attribute, Program
 from tailor.rules.mailjinja import AUTHOR_FILTERS, LOOP, TESTS
 
 SOURCE = 200_000

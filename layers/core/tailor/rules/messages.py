@@ -7,14 +7,15 @@ Contracts: RFC 5322 and 2045-2047 (form), RFC 2369 and 8058 (one-click unsubscri
 from __future__ import annotations
 
 import re
-from binascii import b2a_qp
 from dataclasses import dataclass
 from email.header import Header
 from email.utils import getaddresses, quote
+from functools import lru_cache
 
 from tailor.kernel.errors import Rejected
 from tailor.kernel.keys import digest
 from tailor.kernel.program import Sender
+from tailor.rules.encoding import quoted_printable
 from tailor.rules.templates import Letter
 
 LINE = 998
@@ -63,7 +64,7 @@ def build_mime(letter: Letter, envelope: Envelope) -> bytes:
     if not _WORD.fullmatch(envelope.message_id):
         raise Rejected("a message id is printable ASCII without spaces and colons", code="bad-header")
     boundary = f"=_{digest(envelope.message_id, size=15)}"  # "=_" cannot occur in quoted-printable
-    sender = _mailbox("From", envelope.sender.address)
+    sender = _sender("From", envelope.sender.address)
     headers = [
         f"From: {sender}",
         f"To: {_mailbox('To', envelope.to, bare=True)}",
@@ -74,18 +75,21 @@ def build_mime(letter: Letter, envelope: Envelope) -> bytes:
         f"Feedback-ID: {_feedback(envelope, sender)}",
     ]
     if envelope.sender.reply_to:
-        headers.append(f"Reply-To: {_mailbox('Reply-To', envelope.sender.reply_to)}")
+        headers.append(f"Reply-To: {_sender('Reply-To', envelope.sender.reply_to)}")
     if envelope.journey:
         headers.append("Auto-Submitted: auto-generated")
     if envelope.kind == "marketing":
         headers.extend(_list_headers(envelope))
     head = "\r\n".join(headers).encode("ascii")
     mark = boundary.encode("ascii")
-    parts = ((b"text/plain", letter.text), (b"text/html", letter.html))
+    parts = (
+        (b"text/plain", quoted_printable(letter.text)),
+        (b"text/html", letter.encoded or quoted_printable(letter.html)),
+    )
     body = b"".join(
         b"--%b\r\nContent-Type: %b; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n%b\r\n"
-        % (mark, kind, _quoted_printable(text))
-        for kind, text in parts
+        % (mark, kind, content)
+        for kind, content in parts
     )
     return b"%b\r\n\r\n%b--%b--\r\n" % (head, body, mark)
 
@@ -117,6 +121,12 @@ def _feedback(envelope: Envelope, sender: str) -> str:
     return ":".join(_NOT_WORD.sub("-", name)[:60] for name in fields)
 
 
+@lru_cache(maxsize=64)
+def _sender(header: str, text: str) -> str:
+    """One of the few mailboxes that all letters come from."""
+    return _mailbox(header, text)
+
+
 def _mailbox(header: str, text: str, *, bare: bool = False) -> str:
     """One RFC 5322 mailbox, its display name quoted or encoded."""
     unfit = Rejected(f"{header} is not one mailbox of the form 'Name <local@domain>' in ASCII", code="bad-address")
@@ -139,11 +149,8 @@ def _words(header: str, text: str) -> str:
     """Unstructured text of a header, folded; in one charset as a whole, so that no client sees two kinds of words."""
     if _CONTROL.search(text):
         raise Rejected(f"{header} holds a control character or a line break", code="bad-header")
+    if text.isascii() and "=?" not in text and len(header) + len(text) < 75:
+        return text
     # ASCII that looks like an encoded word would be decoded by the reader.
     charset = "us-ascii" if text.isascii() and "=?" not in text else "utf-8"
     return Header(text, charset, maxlinelen=76, header_name=header).encode(linesep="\r\n")
-
-
-def _quoted_printable(text: str) -> bytes:
-    unix = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8")
-    return b2a_qp(unix, istext=True).replace(b"\n", b"\r\n")

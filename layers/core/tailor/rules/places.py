@@ -48,6 +48,13 @@ class Html:
         """Whether braces are just braces here."""
         return self.state in ("comment", "script", "style")
 
+    @property
+    def clickable(self) -> bool:
+        """Whether this is inside the quoted link of something to click."""
+        if self.state != "value" or self.attribute != "href" or not self.quote:
+            return False
+        return self.element in ("a", "area") or self.element.startswith("v:")
+
     def copy(self) -> Html:
         """The same place, for another branch."""
         return replace(self)

@@ -9,7 +9,6 @@ from tailor.rules.mailjinja import mend, pieces
 
 _MARK = re.compile("\ue000([0-9]+)\ue001")
 _HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
-_EMPTY_LINES = re.compile(r"\n{3,}")
 _SPACE = re.compile(r"\s+")
 _BLOCK = re.compile(
     "address|article|aside|blockquote|center|dd|div|dl|dt|fieldset|figcaption|figure|footer|form|h[1-6]|header|hr|li|main"
@@ -41,7 +40,10 @@ def from_html(source: str) -> str:
 
 def tidy(text: str) -> str:
     """Text without white space at the ends of lines and without more than one empty line in a row."""
-    return _EMPTY_LINES.sub("\n\n", "\n".join([line.strip(" \t") for line in text.split("\n")])).strip()
+    lines = "\n".join([line.strip(" \t") for line in text.split("\n")])
+    while "\n\n\n" in lines:
+        lines = lines.replace("\n\n\n", "\n\n")
+    return lines.strip()
 
 
 class _Reader(HTMLParser):

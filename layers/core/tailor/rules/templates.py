@@ -16,16 +16,18 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from jinja2 import Template as Compiled
-from jinja2 import TemplateError, TemplateSyntaxError
+from jinja2 import TemplateError, TemplateSyntaxError, nodes
 from markupsafe import escape
 
 from tailor.kernel.errors import Rejected
 from tailor.kernel.program import Program, Template
 from tailor.rules.consent import View
-from tailor.rules.dressing import dress
+from tailor.rules.dressing import BODY_ENDS, LINK, LINK_BEGINS, LINK_ENDS, dress
+from tailor.rules.encoding import quoted_printable
 from tailor.rules.guard import SOURCE, Forbidden, Vocabulary, inspect
 from tailor.rules.mailjinja import HTML, Environment, blank, safe_url
 from tailor.rules.places import Html, Place, Plain
@@ -45,10 +47,9 @@ _CTA = frozenset({"CTA_Link", "CTA_Text"})
 _LETTER = frozenset({"preheader", "subject"})
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
-_HREF = re.compile(
-    r"(<(?:a|area|v:[a-z]+)\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*?\shref\s*=\s*)(\"|')\s*(https?://.*?)\s*\2",
-    re.IGNORECASE | re.DOTALL,
-)
+_OWN = ("unsubscribe_url", "preferences_url")
+_STATIC = 8
+"""Characters from which static text is encoded once; a break after less would be longer than the text."""
 _FAILURES = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, AssertionError)
 # Clients fill the rest of the preview line with the body's first words unless something invisible stands there.
 _HIDDEN = (
@@ -67,6 +68,7 @@ class Letter:
     html, text : the two parts; the preheader is hidden at the top of the HTML.
     links : original links of the HTML that may be counted, in order.
     fallbacks : attributes in whose place a fallback is shown, in the order they were met.
+    encoded : ``html`` as quoted-printable; empty where nobody has encoded it yet.
     """
 
     subject: str
@@ -75,24 +77,32 @@ class Letter:
     text: str
     links: tuple[str, ...]
     fallbacks: tuple[str, ...]
+    encoded: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One compiled piece of a template."""
+    """One compiled piece of a template; ``encoded`` holds its static text as quoted-printable."""
 
     compiled: Compiled
     pointer: str
     reads: frozenset[str]
     needs: frozenset[str]
+    encoded: Mapping[str, bytes]
 
     def render(self, context: dict[str, Any]) -> str:
+        """The whole, as text."""
+        return "".join(self.pieces(context))
+
+    def pieces(self, context: dict[str, Any]) -> list[str]:
+        """The whole, piece by piece."""
         pieces: list[str] = []
         size = 0
+        made = self.compiled.root_render_func(self.compiled.new_context(context, shared=True))
         try:
-            for piece in self.compiled.root_render_func(self.compiled.new_context(context, shared=True)):
-                pieces.append(piece)
-                size += len(piece)
+            while some := list(islice(made, 250)):
+                pieces += some
+                size += sum(map(len, some))
                 if size > SIZE:
                     raise Rejected(
                         f"more than {SIZE} characters: show fewer items", code="letter-too-large", pointer=self.pointer
@@ -106,7 +116,7 @@ class _Part:
                 code="bad-render",
                 pointer=self.pointer,
             ) from error
-        return "".join(pieces)
+        return pieces
 
 
 class Letterhead:
@@ -139,7 +149,13 @@ class Letterhead:
         self._subject, self._preheader, self._html, self._text, self._ctas = subject, preheader, html, text, ctas
 
     def render(
-        self, view: View, extra: Mapping[str, str], *, now: int, link: Callable[[int, str], str] | None = None
+        self,
+        view: View,
+        extra: Mapping[str, str],
+        *,
+        now: int,
+        link: Callable[[int, str], str] | None = None,
+        pixel: str = "",
     ) -> Letter:
         """The letter for the person seen in ``view``.
 
@@ -150,6 +166,7 @@ class Letterhead:
         now : instant at which the conditions of calls to action are decided.
         link : (index, url) → what stands in its place, for every link of the HTML that may be counted: not the one to
             unsubscribe, not the preferences, not mailto, tel or sms.
+        pixel : HTML that is put in at the end of the body.
 
         Raises
         ------
@@ -173,8 +190,14 @@ class Letterhead:
         context["preheader"] = preheader = header_text(self._preheader.render(context), limit=PREHEADER)
         if not subject:
             raise Rejected("the subject is empty", code="missing-value", pointer=self._subject.pointer)
-        body, links = _links(self._html.render(context), extra, link)
-        return Letter(subject, preheader, body, tidy(self._text.render(context)) + "\n", links, tuple(fallbacks))
+        pieces = self._html.pieces(context)
+        if pixel:
+            ends = (at for at in range(len(pieces) - 1, -1, -1) if BODY_ENDS.match(pieces[at]))
+            pieces.insert(next(ends, len(pieces)), pixel)
+        own = tuple(url for name in _OWN if (url := extra.get(name)))
+        body, encoded, links = _assembled(pieces, self._html.encoded, own, link)
+        plain = tidy(self._text.render(context)) + "\n"
+        return Letter(subject, preheader, body, plain, links, tuple(fallbacks), encoded)
 
 
 def compile_template(template: Template, program: Program) -> Letterhead:
@@ -246,13 +269,17 @@ def _compile(source: str, name: str, place: Place, vocabulary: Vocabulary, point
         needs = dress(tree, vocabulary, place)
         tree.set_environment(_ENVIRONMENT)
         code = _ENVIRONMENT.compile(tree, name)
+        static = {data.data for data in tree.find_all(nodes.TemplateData)} if name == HTML else set[str]()
     except Forbidden as error:
         raise refuse(error.detail, error.lineno) from error
     except TemplateSyntaxError as error:
         raise refuse(error.message or "a tag cannot be read", error.lineno) from error
     except (RecursionError, MemoryError, SyntaxError, OverflowError, ValueError) as error:
         raise refuse("a tag is nested too deeply or holds a number nobody can read") from error
-    return _Part(Compiled.from_code(_ENVIRONMENT, code, {}), pointer, reads, needs)
+    encoded = {
+        text: quoted_printable(text.removeprefix(LINK)) for text in static if text[0] == LINK or len(text) >= _STATIC
+    }
+    return _Part(Compiled.from_code(_ENVIRONMENT, code, {}), pointer, reads, needs, encoded)
 
 
 def _with_preheader(template: Template) -> str:
@@ -287,21 +314,49 @@ def _checked(target: str, pointer: str) -> str:
         raise Rejected(error.detail, code=error.code, pointer=pointer) from error
 
 
-def _links(
-    source: str, extra: Mapping[str, str], link: Callable[[int, str], str] | None
-) -> tuple[str, tuple[str, ...]]:
-    """The HTML with its links replaced, and the originals."""
-    own = tuple(url for name in ("unsubscribe_url", "preferences_url") if (url := extra.get(name)))
+def _assembled(
+    pieces: list[str], known: Mapping[str, bytes], own: tuple[str, ...], link: Callable[[int, str], str] | None
+) -> tuple[str, bytes, tuple[str, ...]]:
+    """The HTML, the same as quoted-printable, and its original links; soft breaks between pieces cost nothing to read.
+
+    Links that begin with one of ``own`` stay and are not counted; the others become what ``link`` makes of them.
+    """
+    out: list[str] = []
+    encoded: list[bytes] = []
+    fresh: list[str] = []
     found: list[str] = []
+    begun = begun_encoded = 0
 
-    def replaced(match: re.Match[str]) -> str:
-        url = html.unescape(match[3])
-        if own and url.startswith(own):
-            return match[0]
+    def flush() -> None:
+        if fresh:
+            encoded.append(quoted_printable("".join(fresh)))
+            fresh.clear()
+
+    def counted(written: str) -> str | None:
+        url = (html.unescape(written) if "&" in written else written).strip()
+        if url[:4].lower() != "http" or (own and url.startswith(own)):
+            return None
         found.append(url)
-        if link is None:
-            return match[0]
-        return f"{match[1]}{match[2]}{escape(link(len(found) - 1, url))}{match[2]}"
+        return None if link is None else str(escape(link(len(found) - 1, url)))
 
-    changed = _HREF.sub(replaced, source)
-    return changed, tuple(found)
+    for piece in pieces:
+        if (ready := known.get(piece)) is not None:
+            if fresh:
+                flush()
+            encoded.append(ready)
+            out.append(piece if piece[0] != LINK else piece[1:])
+            if piece[0] == LINK and (instead := counted(out[-1])) is not None:
+                out[-1] = instead
+                encoded[-1] = quoted_printable(instead)
+        elif piece == LINK_BEGINS:
+            flush()
+            begun, begun_encoded = len(out), len(encoded)
+        elif piece == LINK_ENDS:
+            if (instead := counted("".join(out[begun:]))) is not None:
+                del encoded[begun_encoded:]
+                out[begun:] = fresh[:] = [instead]
+        else:
+            fresh.append(piece)
+            out.append(piece)
+    flush()
+    return "".join(out), b"=\r\n".join(encoded), tuple(found)
