@@ -154,6 +154,9 @@ def test_push_shows_only_the_lines_that_changed(tailor: Run, folder: Path) -> No
     lines = [line.strip() for line in out.splitlines()]
     assert lines[0] == "~ templates/hello"
     assert [line for line in lines[1:] if line[:1] in "+-"] == ["-  <p>{CTA_Text}</p>", "+  <p>New</p>"]
+    warned = [line for line in lines if line.startswith("warning: ")]
+    assert warned
+    assert all("hello.html:" in line for line in warned)
 
 
 def test_a_dry_run_changes_nothing(tailor: Run, shop: World, folder: Path) -> None:

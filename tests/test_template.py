@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from samcli.yamlhelper import yaml_parse
 
+from tailor.flows.notify import BACK_OFF
+
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
@@ -188,7 +190,7 @@ def test_the_first_dead_letter_raises_an_alarm(queue: str) -> None:
 
 
 def test_there_are_queues_and_streams_to_guard() -> None:
-    assert {name for name, _ in triggers("SQS")} == {"AbsorbFunction", "SendFunction"}
+    assert {name for name, _ in triggers("SQS")} == {"AbsorbFunction", "SendFunction", "NotifyFunction"}
     assert {name for name, _ in triggers("DynamoDB")} == {"RelayFunction"}
 
 
@@ -285,6 +287,34 @@ def test_the_clock_ticks_each_minute_and_audits_each_night() -> None:
     assert jobs.pop(("RefreshFunction", "tick")) == "rate(1 minute)"
     assert jobs.keys() == {("RefreshFunction", "nightly"), ("DedupFunction", "nightly")}
     assert all(re.fullmatch(r"cron\(\d+ \d+ \* \* \? \*\)", schedule) for schedule in jobs.values())
+
+
+def test_every_fact_reaches_the_webhooks_or_their_dead_letters() -> None:
+    (rule,) = of_type("AWS::Events::Rule").values()
+    assert rule["EventPattern"] == {"source": ["tailor"]}
+    assert referred(rule["EventBusName"]) == "Facts"
+    (target,) = rule["Targets"]
+    assert (referred(target["Arn"]), referred(target["DeadLetterConfig"]["Arn"])) == ("NotifyQueue", "NotifyQueueDead")
+    (statement,) = RESOURCES["NotifyQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert referred(statement["Condition"]["ArnEquals"]["aws:SourceArn"]) == "FactsForWebhooks"
+
+
+def test_a_webhook_has_all_its_attempts_before_a_message_counts_as_dead() -> None:
+    assert len(BACK_OFF) + 1 < QUEUES["NotifyQueue"]["RedrivePolicy"]["maxReceiveCount"]
+    assert sum(BACK_OFF) < QUEUES["NotifyQueue"]["MessageRetentionPeriod"]
+    assert max(BACK_OFF) < 12 * 3600, "SQS hides nothing for longer"
+    assert TEMPLATE["Parameters"]["WebhooksAnywhere"]["Default"] == "false"
+
+
+def test_what_the_audit_finds_and_a_late_clock_raise_alarms() -> None:
+    handler = (ROOT / "functions" / "refresh" / "app.py").read_text()
+    service = FUNCTIONS["RefreshFunction"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+    for metric in ("AuditDisagreements", "ClockLateness"):
+        assert f'runtime.count("{metric}"' in handler
+        (alarm,) = [a for a in of_type("AWS::CloudWatch::Alarm").values() if a["MetricName"] == metric]
+        assert alarm["Namespace"] == GLOBALS["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]
+        assert alarm["Dimensions"] == [{"Name": "service", "Value": service}]
+        assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
 
 
 def test_what_ses_reports_comes_back_as_events() -> None:

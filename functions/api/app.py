@@ -10,10 +10,14 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 
 import keys
+import operations
 import people
 import programmes
 import quarantine
-from contract import PROBLEM, READ, answers, document, malformed, scope_for
+import rights
+import segments
+import webhooks
+from contract import LATER, PROBLEM, READ, answers, document, malformed, scope_for
 from tailor.edges import runtime
 from tailor.edges.http import inbound, problem
 from tailor.kernel.errors import Rejected, Transient
@@ -21,7 +25,7 @@ from tailor.rules.scopes import require
 
 logger = runtime.logger()
 app = APIGatewayHttpResolver(enable_validation=True)
-for part in (keys, programmes, people, quarantine):
+for part in (keys, programmes, people, quarantine, rights, segments, operations, webhooks):
     app.include_router(part.router)
 
 
@@ -46,15 +50,13 @@ def misshapen(error: RequestValidationError) -> Response[str]:
 @app.not_found
 def unknown(error: NotFoundError) -> Response[str]:
     """No such route."""
-    detail = "there is nothing here; GET /api/openapi.json says what there is"
-    return _told(Rejected(detail, code="not-found", status=404))
+    return _told(Rejected("there is nothing here: see GET /api/openapi.json", code="not-found", status=404))
 
 
 @app.exception_handler(Transient)  # type: ignore[untyped-decorator]
 def later(error: Transient) -> Response[str]:
     """Not now; the same request may be sent again."""
-    body = {"type": "about:blank", "title": "Try again", "status": 503, "detail": "not done; send it again"}
-    return Response(503, PROBLEM, json.dumps(body), {"retry-after": str(error.retry_after)})
+    return Response(503, PROBLEM, json.dumps(LATER), {"retry-after": str(error.retry_after)})
 
 
 def _told(error: Rejected) -> Response[str]:
@@ -73,6 +75,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     except UnicodeDecodeError:
         return problem(Rejected("the body is not UTF-8", code="bad-json"))
     answer = app.resolve(event, context)
-    answer["headers"] = {**answer.get("headers", {}), "cache-control": "no-store"}
+    answer.setdefault("headers", {})["cache-control"] = "no-store"
     logger.info("answered", extra={"key": authorizer.get("key"), "status": answer["statusCode"]})
     return answer

@@ -15,6 +15,7 @@ from tailor.flows.publish import Faulty
 from tailor.kernel.errors import Rejected
 
 PROBLEM = "application/problem+json"
+LATER = {"type": "about:blank", "title": "Try again", "status": 503, "detail": "not done; send it again"}
 READ = [{"bearer": ["read"]}]
 WRITE = [{"bearer": ["write"]}]
 ADMIN = [{"bearer": ["admin"]}]
@@ -53,9 +54,9 @@ def answers(*refusals: int, status: int = 200) -> dict[int, Any]:
 
 def scope_for(method: str, path: str) -> str:
     """The scope a request needs. What nobody thought of needs ``write``."""
-    if path.startswith("/api/keys"):
+    if path.startswith("/api/keys") or path.endswith(("/erase", "/export")):
         return "admin"
-    return "read" if method == "GET" or path == "/api/people/lookup" else "write"
+    return "read" if method == "GET" or path in ("/api/people/lookup", "/api/segments/preview") else "write"
 
 
 def malformed(errors: Sequence[Mapping[str, Any]]) -> Faulty:

@@ -96,12 +96,170 @@ class Programme(BaseModel):
 
 
 class SegmentSummary(BaseModel):
-    """A segment and its rule in English."""
+    """A segment, its rule in English, and how many were in it when everybody was ``counted`` last."""
 
     key: str
     title: str
     purpose: str
     sentence: str
+    size: int | None
+    counted: str | None
+
+
+class SegmentSize(BaseModel):
+    """How many of all ``people`` were in a segment."""
+
+    day: str
+    at: str
+    size: int
+    people: int
+
+
+class Segment(SegmentSummary):
+    """A segment with its rule, and its sizes by day, the oldest first."""
+
+    rule: Any
+    history: list[SegmentSize]
+
+
+class PreviewRequest(Strict):
+    """A rule to try, as in a programme."""
+
+    rule: Any
+    purpose: str = "personalization"
+
+
+class Example(BaseModel):
+    """Somebody for whom a rule holds."""
+
+    id: str
+    identifiers: dict[str, list[str]]
+
+
+class Preview(BaseModel):
+    """How many of ``people`` a rule holds for: ``size``, and with 95 % confidence from ``low`` to ``high``."""
+
+    sentence: str
+    size: int
+    low: int
+    high: int
+    exact: bool
+    people: int
+    sampled: int
+    matched: int
+    examples: list[Example]
+
+
+class Member(Example):
+    """Somebody in a segment."""
+
+    since: str
+
+
+class Members(BaseModel):
+    """A page of members; ``next`` is the ``after`` of the next page, ``null`` on the last."""
+
+    members: list[Member]
+    next: str | None
+
+
+class Explanation(BaseModel):
+    """Why somebody is in a segment, or not. ``changes``: when time alone would change that; ``reason``: the rule and
+    the rules inside it, with what each looked at (instants in ms)."""
+
+    segment: str
+    member: bool
+    since: str | None
+    sentence: str
+    changes: str | None
+    reason: dict[str, Any]
+
+
+class Job(BaseModel):
+    """Work over everybody. ``rebuild``: counters are made from the events; ``estimate``: when it may be done."""
+
+    name: str
+    state: Literal["waiting", "running", "finished"]
+    program: str | None
+    rebuild: bool
+    started: str
+    finished: str | None
+    progress: float
+    total: int
+    estimate: str | None
+    counts: dict[str, int]
+
+
+class Tick(BaseModel):
+    """One tick of the clock: how late, in ms, people were decided, and whether it left some to the next."""
+
+    at: str
+    people: int
+    p50: int
+    p95: int
+    max: int
+    unfinished: bool
+
+
+class Lateness(BaseModel):
+    """People decided at most so many ms late, and more than the class before; ``null``: later than all classes."""
+
+    most_ms: int | None
+    people: int
+
+
+class ClockDay(BaseModel):
+    """One day of the clock."""
+
+    day: str
+    people: list[Lateness]
+
+
+class Clock(BaseModel):
+    """The last tick, the last that decided anybody, and the last days."""
+
+    last: Tick | None
+    busy: Tick | None
+    days: list[ClockDay]
+
+
+class WebhookRequest(Strict):
+    """Where to tell which facts: ``segment.entered``, ``segment.*``, ``*``, ..."""
+
+    url: str = Field(max_length=2000)
+    events: list[str] = Field(max_length=50)
+
+
+class Webhook(BaseModel):
+    """A webhook without its secret. ``failures``: attempts failed in a row; ``why``: what disabled it."""
+
+    id: str
+    url: str
+    events: list[str]
+    created: str
+    enabled: bool
+    why: str
+    failures: int
+
+
+class IssuedWebhook(Webhook):
+    """The ``secret`` is shown once."""
+
+    secret: str
+
+
+class RedeliverRequest(Strict):
+    """What happened since an instant; what reached the webhook too, if ``everything``."""
+
+    since: str
+    everything: bool = False
+
+
+class Redelivered(BaseModel):
+    """Deliveries queued; ``next`` is the ``since`` to go on with, ``null`` if that was all."""
+
+    queued: int
+    next: str | None
 
 
 class Choice(BaseModel):
@@ -175,6 +333,44 @@ class Person(BaseModel):
     due: str | None = Field(description="When time alone could next change anything")
     decided: str
     program: str
+
+
+class ErasedStore(BaseModel):
+    """What became of a person in one store; ``until`` is when the last trace there ends."""
+
+    store: str
+    done: str
+    count: int | None
+    until: str | None
+
+
+class Erasure(BaseModel):
+    """A request for erasure and, once it is done, its receipt. ``deadline`` is 30 days after ``requested``."""
+
+    person: str
+    state: Literal["requested", "planned", "sealed", "counted", "swept", "finished"]
+    how: str
+    requested: str
+    deadline: str
+    finished: str | None
+    stores: list[ErasedStore]
+
+
+class Broken(BaseModel):
+    """One place where a consent chain does not hold: whose it is, the row's key, what is wrong."""
+
+    chain: str
+    row: str
+    what: str
+
+
+class Proof(BaseModel):
+    """What checking the hashes of all consent rows showed."""
+
+    intact: bool
+    rows: int
+    head: str
+    breaks: list[Broken]
 
 
 class Entry(BaseModel):

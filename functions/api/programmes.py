@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
 from contract import READ, WRITE, answers, routes
-from models import Programme, ProgrammeSummary, Publication, SegmentSummary
+from models import Programme, ProgrammeSummary, Publication
 from tailor.edges import runtime
 from tailor.flows import publish
 from tailor.kernel.errors import Rejected
@@ -69,26 +69,5 @@ def publish_programme(
 )
 def withdraw(name: Annotated[str, Path()]) -> Response[Any]:
     """Takes a programme out of force; every version of it stays on record."""
-    publish.withdraw(name, runtime.store())
+    publish.withdraw(name, runtime.store(), now=runtime.now())
     return Response(204)
-
-
-@router.get(
-    "/api/segments",
-    summary="List segments",
-    tags=["programmes"],
-    security=READ,
-    responses=answers(),
-)
-def segments() -> list[SegmentSummary]:
-    """All segments in force, with their rules in English."""
-    compiled = runtime.compiled()
-    return [
-        SegmentSummary(
-            key=segment.key,
-            title=segment.title,
-            purpose=segment.purpose,
-            sentence=compiled.segments.rules[segment.key].sentence,
-        )
-        for segment in compiled.program.segments.values()
-    ]

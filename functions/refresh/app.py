@@ -1,28 +1,64 @@
-"""The clock: each minute the people who are due, each night everybody a new program has not reached yet."""
+"""The clock: each minute the people who are due, and a stretch of whatever job is open; each night the audit."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from tailor.edges import runtime
-from tailor.flows.refresh import nightly, tick
+from tailor.flows.erase import erase_all
+from tailor.flows.refresh import Ticked, record, tick
+from tailor.flows.walk import begin_audit, work
 
 RESERVE_MS = 5_000
 """Time kept for finishing the page at hand."""
+STRETCH_MS = 45_000
+"""What a tick may take before the next one comes."""
 logger = runtime.logger()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """``{"job": "tick"}`` or ``{"job": "nightly"}``; answers what was done."""
-    job = {"tick": tick, "nightly": nightly}[event.get("job", "tick")]
-    done = job(
-        runtime.store(),
-        runtime.compiled(),
-        now=runtime.now(),
-        enough=lambda: context.get_remaining_time_in_millis() < RESERVE_MS,
-    )
-    runtime.count("PeopleDecidedByClock", done.people)
-    if done.people:
-        runtime.count("ClockLateness", done.late, "Milliseconds")
-        logger.info("clock", extra={"people": done.people, "late_ms": done.late, "unfinished": done.unfinished})
-    return {"people": done.people, "late_ms": done.late, "unfinished": done.unfinished}
+    left = context.get_remaining_time_in_millis
+
+    def out_of_time() -> bool:
+        return bool(left() < RESERVE_MS)
+
+    if event.get("job", "tick") == "nightly":
+        begin_audit(runtime.store(), now=runtime.now())
+        return _walk(out_of_time)
+    begun = left()
+    ticked = tick(runtime.store(), runtime.compiled(), clock=runtime.now, enough=out_of_time)
+    _report(ticked)
+    _erase(out_of_time)
+    walked = _walk(lambda: out_of_time() or begun - left() > STRETCH_MS)
+    return {"people": ticked.people, "late_ms": max(ticked.late, default=0), "unfinished": ticked.unfinished, **walked}
+
+
+def _report(ticked: Ticked) -> None:
+    record(ticked, runtime.store(), now=runtime.now())
+    runtime.count("PeopleDecidedByClock", ticked.people)
+    if ticked.people:
+        late = {"p50": ticked.percentile(0.5), "p95": ticked.percentile(0.95), "max": max(ticked.late)}
+        runtime.count("ClockLateness", late["max"], "Milliseconds")
+        runtime.count("ClockLatenessP50", late["p50"], "Milliseconds")
+        runtime.count("ClockLatenessP95", late["p95"], "Milliseconds")
+        logger.info("clock", extra={"people": ticked.people, "late_ms": late, "unfinished": ticked.unfinished})
+
+
+def _erase(enough: Callable[[], bool]) -> None:
+    for done in erase_all(runtime.store(), clock=runtime.now, enough=enough):
+        logger.info("erased", extra={"person": done.person, "counts": done.counts})
+        runtime.count("PeopleErased")
+
+
+def _walk(enough: Callable[[], bool]) -> dict[str, Any]:
+    worked = work(runtime.store(), runtime.compiled, clock=runtime.now, enough=enough)
+    for one in worked.disagreements:
+        logger.warning("the audit disagreed, and repaired", extra=asdict(one))
+    if worked.disagreements:
+        runtime.count("AuditDisagreements", len(worked.disagreements))
+    if worked.counts:
+        logger.info("walked", extra={"counts": dict(worked.counts)})
+    return {"walked": dict(worked.counts)}

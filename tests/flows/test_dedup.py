@@ -53,8 +53,8 @@ def test_the_night_brings_a_new_programme_to_the_quiet_and_starts_no_journey_wit
     document["journeys"]["viewers"] = {"trigger": {"segment_entered": "viewers"}, "steps": [{"send": "come-back"}]}
     shop.publish(document)
     shop.now += DAY
-    assert app("refresh").handler({"job": "nightly"}, CONTEXT)["people"] == 1
+    assert app("refresh").handler({"job": "nightly"}, CONTEXT)["walked"] == {"people": 1, "written": 1}
     (ada,) = shop.everybody()
     assert "viewers" in ada.memberships
     assert "viewers" not in {**ada.enrolments, **ada.finished}
-    assert app("refresh").handler({"job": "nightly"}, CONTEXT)["people"] == 0
+    assert app("refresh").handler({"job": "nightly"}, CONTEXT)["walked"] == {"people": 1}

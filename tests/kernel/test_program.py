@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from shop import SHOP
 from tailor.kernel.errors import Rejected
-from tailor.kernel.program import Program, Send, Wait
+from tailor.kernel.journey import Send, Wait
+from tailor.kernel.program import Program
 
 
 def test_programmes_are_merged_and_the_version_follows_what_they_say() -> None:

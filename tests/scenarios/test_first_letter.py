@@ -184,7 +184,8 @@ def test_a_letter_in_doubt_is_left_alone_unless_its_template_says_resend(shop: W
     shop.tick(shop.now + HOUR)
     shop.pump()
     assert shop.ses.mails == []
-    shop.ses.moods = ["lost before"]
+    # Who has waited longest comes first: that is the receipt.
+    shop.ses.moods = ["", "lost before"]
     shop.tick(shop.now + 47 * HOUR)
     shop.pump()
     for _ in range(8):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tailor.cli import programme, sending
+from tailor.cli import dedup, operate, programme, sending, source
 from tailor.cli.client import Client, Refused, Unreachable
 from tailor.cli.text import brief, columns, local, paint, section
 from tailor.flows.publish import Faulty, check
@@ -89,14 +89,16 @@ def _push(arguments: argparse.Namespace) -> int:
         _, warnings = check(document, others)
     except Rejected as fault:
         return _faulty(fault, folder, document)
-    for warning in warnings:
-        print(f"{paint('warning:', 'yellow')} {warning['pointer']}: {warning['detail']}")
     if client is None:
+        _warn(warnings, folder, document)
         print(f"{name} is right by itself; it was compared with no deployment, for TAILOR_URL is not set")
         return 0
     try:
         planned = client.put("programmes", name, body=document, dry_run=True)
         print("\n".join(_difference(planned)))
+        # Of letters that stay as they are it was said when they came.
+        news = [f"{change['pointer']}/" for change in planned["diff"]]
+        _warn([w for w in warnings if not w["pointer"].startswith("/templates/") or _among(w, news)], folder, document)
         if arguments.dry_run or not planned["changed"]:
             return 0
         if not arguments.yes and not _agreed(f"Publish {name}? [y/N] "):
@@ -109,6 +111,16 @@ def _push(arguments: argparse.Namespace) -> int:
         raise
     print(f"{paint('published', 'green')} {name} as version {done['version']}; workers follow within a minute")
     return 0
+
+
+def _warn(warnings: list[dict[str, str]], folder: Path, document: dict[str, Any]) -> None:
+    for warning in warnings:
+        told = programme.told(Rejected(warning["detail"], pointer=warning["pointer"]), folder, document)
+        print(f"{paint('warning:', 'yellow')} {told[0]}")
+
+
+def _among(warning: dict[str, str], pointers: list[str]) -> bool:
+    return any(f"{warning['pointer']}/".startswith(pointer) for pointer in pointers)
 
 
 def _agreed(question: str) -> bool:
@@ -229,7 +241,7 @@ def _render(arguments: argparse.Namespace) -> int:
     client = _client(arguments)
     path = Path(arguments.template)
     asked: Any = arguments.template
-    if path.suffix == ".html":
+    if path.suffix in programme.SUFFIXES:
         letter = programme.read_letter(path)
         asked = {**letter.head, "html": letter.html}
     letter_of = client.render({"template": asked, "person": _who(arguments, client)["id"]})
@@ -348,7 +360,7 @@ def _parser() -> argparse.ArgumentParser:
     why.add_argument("who", metavar="EMAIL", help=who)
     why.add_argument("message", metavar="MESSAGE", help="message id, or key of a template or a journey")
     render = command(commands, "render", _render, "Show a letter as one person would get it", reading)
-    render.add_argument("template", metavar="TEMPLATE", help="key of a template, or a file .html to try")
+    render.add_argument("template", metavar="TEMPLATE", help="key of a template, or a file .html or .mjml to try")
     render.add_argument("--email", dest="who", required=True, metavar="EMAIL", help=who)
     render.add_argument("--html", action="store_true", help="the HTML alone")
     events = command(commands, "events", _events, "Send events from a file")
@@ -356,6 +368,9 @@ def _parser() -> argparse.ArgumentParser:
         "file", metavar="FILE", help="JSON array, one JSON object a line, or a sample of events/; - for input"
     )
     events.add_argument("--key", help="a source's key (TAILOR_WRITE_KEY)")
+    operate.add_parser(commands, command, reading, operate.Desk(_client, _who, _show))
+    source.add_parser(commands)
+    dedup.add_parser(commands)
     keys = commands.add_parser("keys", help="Make, list and revoke keys").add_subparsers(
         required=True, metavar="COMMAND"
     )

@@ -7,6 +7,7 @@
                                Preheader: ...
 
                                <html>...
+    templates/KEY.mjml         the same with <mjml>... in the place of <html>...
     templates/KEY.txt          the text part, if it is written by hand
 """
 
@@ -24,6 +25,7 @@ from tailor.kernel.errors import Rejected
 
 MAIN = "program.toml"
 LETTERS = "templates"
+SUFFIXES = (".html", ".mjml")
 _HEAD = {"subject": "subject", "preheader": "preheader"}
 _LINE = re.compile(r"\bline (\d+)\b")
 
@@ -57,7 +59,7 @@ def read(folder: Path) -> dict[str, Any]:
     templates = document.setdefault("templates", {})
     if not isinstance(templates, dict) or not all(isinstance(entry, dict) for entry in templates.values()):
         raise Unreadable(f"{folder / MAIN}: write templates as [templates.KEY]")
-    for path in sorted((folder / LETTERS).glob("*.html")):
+    for path in sorted(path for suffix in SUFFIXES for path in (folder / LETTERS).glob(f"*{suffix}")):
         letter = read_letter(path)
         entry = templates.setdefault(path.stem, {})
         for name in ("subject", "preheader", "html", "text"):
@@ -121,7 +123,9 @@ def _in_letter(fault: Rejected, letters: Path, key: str, part: str) -> str:
     if part == "text" and (path := letters / f"{key}.txt").is_file():
         line = int(found[1]) if (found := _LINE.search(fault.detail)) else 1
         return f"{path}:{line}: {fault.detail}"
-    path = letters / f"{key}.html"
+    path = next(
+        (path for suffix in SUFFIXES if (path := letters / f"{key}{suffix}").is_file()), letters / f"{key}.html"
+    )
     detail = fault.detail
     if part == "html":
         begins = read_letter(path).begins

@@ -43,6 +43,13 @@ class Queue:
         if batch:
             self._send(batch)
 
+    def postpone(self, receipt: str, seconds: int) -> None:
+        """Let a message that was received come again after ``seconds`` (at most 12 hours after it was received)."""
+        try:
+            self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
+        except ClientError as error:
+            raise Transient(f"SQS: {error.response['Error']['Code']}") from error
+
     def _send(self, batch: Sequence[str]) -> None:
         entries = [{"Id": str(index), "MessageBody": text} for index, text in enumerate(batch)]
         try:

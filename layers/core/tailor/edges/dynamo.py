@@ -139,13 +139,20 @@ class Dynamo:
         unique = {(item["pk"], item.get("sk")): item for item in items}
         queue = [{"PutRequest": {"Item": pack_item(item)}} for item in unique.values()]
         for start in range(0, len(queue), 25):
-            request = {table: queue[start : start + 25]}
-            for _ in range(8):
-                request = self.call("batch_write_item", RequestItems=request).get("UnprocessedItems") or {}
-                if not request:
-                    break
-            else:
-                raise Transient("DynamoDB leaves items unwritten")
+            self._write_all({table: queue[start : start + 25]})
+
+    def _write_all(self, request: dict[str, Any]) -> None:
+        for _ in range(8):
+            request = self.call("batch_write_item", RequestItems=request).get("UnprocessedItems") or {}
+            if not request:
+                return
+        raise Transient("DynamoDB leaves items unwritten")
+
+    def delete_all(self, table: str, keys: Iterable[Mapping[str, str]]) -> None:
+        """Unconditional deletes, 25 a request; what is not there is deleted already."""
+        queue = [{"DeleteRequest": {"Key": pack_item(key)}} for key in keys]
+        for start in range(0, len(queue), 25):
+            self._write_all({table: queue[start : start + 25]})
 
     def execute_all(self, statements: Sequence[Mapping[str, Any]]) -> list[bool]:
         """PartiQL statements, 25 a request; for each whether its condition held.

@@ -26,6 +26,7 @@ from tailor.kernel.keys import new_id
 from tailor.kernel.program import Program
 
 if TYPE_CHECKING:
+    from tailor.edges.outside import Outside
     from tailor.rules.compiled import Compiled
 
 DEFINITIONS_LIVE = MINUTE
@@ -107,6 +108,19 @@ def ingest_queue() -> Queue:
 def send_queue() -> Queue:
     """Where owed messages wait for ``send``."""
     return Queue(client("sqs"), os.environ["SEND_QUEUE_URL"])
+
+
+@cache
+def notify_queue() -> Queue:
+    """Where facts wait for ``notify``, and what is to be told to one webhook."""
+    return Queue(client("sqs"), os.environ["NOTIFY_QUEUE_URL"])
+
+
+def outside() -> Outside:
+    """The endpoints of webhooks: public ones only, unless the deployment says otherwise."""
+    from tailor.edges.outside import Outside
+
+    return Outside(anywhere=os.environ.get("WEBHOOKS_ANYWHERE") == "true")
 
 
 @cache

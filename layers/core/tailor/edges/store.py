@@ -8,13 +8,19 @@ ledger, by partition and sort key:
 ============  ======================  =====================  ==============================================
 row           pk                      sk                     holds
 ============  ======================  =====================  ==============================================
-identifier    ``I#kind#hash``         ``I``                  ``p`` person: a unique claim
+identifier    ``I#kind#hash``         ``I``                  ``p`` person: a unique claim; after an erasure
+                                                             ``gone``, its instant, until ``ttl``
 event         ``P#person``            ``E#time#mark``        ``n`` name, ``b`` JSON; expires by ``ttl``
 consent       ``P#person``            ``C#version#index``    ``b`` JSON, hash-chained
 message       ``P#person``            ``S#message``          the send ledger, no body
 merge         ``P#person``            ``G#time#other``       ``s`` the state merged away
 suppression   ``Z#hash``              ``Z``                  ``why``; survives erasure
 definition    ``D#kind``              key                    ``s`` packed JSON document
+job           ``K#job``               name                   ``v`` version, ``s`` packed JSON: cursor and counts
+erasure       ``K#erasure``           person                 likewise: a request, and how far it is
+receipt       ``K#erased``            person                 likewise: an erasure that is finished
+counter       ``R#owner``             what                   ``n``
+delivery      ``W#webhook``           ``time#mark``          ``state``, ``why``, ``s`` packed JSON: the fact told
 quarantine    ``Q#day``               ``time#hash``          ``s`` packed JSON: reason and raw item
 ============  ======================  =====================  ==============================================
 """
@@ -37,6 +43,10 @@ from tailor.kernel.person import Person
 EVENT_LIFE = 395 * DAY
 """How long event rows live: 13 months."""
 QUARANTINE_LIFE = 30 * DAY
+DELIVERY_LIFE = 30 * DAY
+"""How long what was told to a webhook can be told again."""
+GONE_LIFE = 15 * DAY
+"""How long it is known that an identifier was erased: longer than a queue keeps an event about it."""
 MESSAGE_RANKS = {
     "CLAIMED": 0,
     "SENDING": 1,
@@ -76,6 +86,14 @@ class Loaded:
     moved: dict[str, str] = field(default_factory=dict)
 
 
+class Claims(dict[Identifier, str]):
+    """Identifier → the person who holds it; ``erased``: identifier → instant its holder was erased."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.erased: dict[Identifier, int] = {}
+
+
 class Store:
     """The two tables. ``client`` is a botocore DynamoDB client."""
 
@@ -86,11 +104,16 @@ class Store:
 
     # ---- people
 
-    def claims(self, identifiers: Iterable[Identifier], *, consistent: bool = False) -> dict[Identifier, str]:
+    def claims(self, identifiers: Iterable[Identifier], *, consistent: bool = False) -> Claims:
         """Who holds which identifier; those nobody holds are left out."""
         wanted = {identifier_key(i.kind, i.value): i for i in identifiers}
-        keys = [{"pk": key, "sk": "I"} for key in wanted]
-        return {wanted[row["pk"]]: row["p"] for row in self._db.get(self._ledger, keys, consistent=consistent)}
+        found = Claims()
+        for row in self._db.get(self._ledger, [{"pk": key, "sk": "I"} for key in wanted], consistent=consistent):
+            if "p" in row:
+                found[wanted[row["pk"]]] = row["p"]
+            else:
+                found.erased[wanted[row["pk"]]] = row["gone"]
+        return found
 
     def people(self, ids: Iterable[str], *, consistent: bool = False) -> Loaded:
         """The people with these ids, following merges."""
@@ -177,7 +200,7 @@ class Store:
         actions = [self._put_if_version(item, person.version - 1)]
         for claim in write.claims:
             mine = {"pk": identifier_key(claim.kind, claim.value), "sk": "I", "p": person.id}
-            actions.append(_put(self._ledger, mine, "attribute_not_exists(pk)"))
+            actions.append(_put(self._ledger, mine, "attribute_not_exists(p)"))
         for other in write.absorbed:
             actions.append(
                 self._put_if_version({"pk": other.id, "v": other.version + 1, "into": person.id}, other.version)
@@ -210,16 +233,32 @@ class Store:
             }
         }
 
-    def due(self, shard: int, *, now: int, limit: int = 1000) -> list[str]:
-        """Ids of people of one shard whose clock has struck, the longest waiting first."""
+    def due(self, shard: int, *, now: int, page: int = 100) -> Iterator[tuple[int, str]]:
+        """(due, id) of the people of one shard whose clock has struck, the longest waiting first, read as consumed."""
         rows = self._db.query(
             TableName=self._people,
             IndexName="due",
             KeyConditionExpression="due_shard = :s AND due_at <= :now",
             ExpressionAttributeValues=pack_item({":s": str(shard), ":now": now}),
-            Limit=limit,
+            Limit=page,
         )
-        return [row["pk"] for row, _ in zip(rows, range(limit), strict=False)]
+        return ((row["due_at"], row["pk"]) for row in rows)
+
+    def page(self, after: str, *, limit: int) -> tuple[list[Person], str]:
+        """Up to ``limit`` people after the one with the id ``after`` (``""``: from the beginning), in an order of the
+        table's own; and the ``after`` of the next page, ``""`` where there is none. People merged away are left out.
+        """
+        arguments: dict[str, Any] = {"TableName": self._people, "Limit": limit}
+        if after:
+            arguments["ExclusiveStartKey"] = pack_item({"pk": after})
+        answer = self._db.call("scan", **arguments)
+        rows = [unpack_item(raw) for raw in answer["Items"]]
+        last = unpack_item(answer["LastEvaluatedKey"])["pk"] if "LastEvaluatedKey" in answer else ""
+        return [_person(row) for row in rows if "into" not in row], last
+
+    def headcount(self) -> int:
+        """About how many people there are; DynamoDB counts every six hours."""
+        return int(self._db.call("describe_table", TableName=self._people)["Table"].get("ItemCount", 0))
 
     def everybody(self, *, segment: int = 0, segments: int = 1) -> Iterator[Person]:
         """Walk the people table (one of ``segments`` parallel scans)."""
@@ -253,8 +292,13 @@ class Store:
     def consents(self, person: Person) -> Iterator[dict[str, Any]]:
         """The rows of the consent chains, each in its own order: those of people merged into this one, then its own."""
         for id in (*person.aliases, person.id):
-            for row in self._rows(f"P#{id}", "C#"):
-                yield json.loads(row["b"])
+            for _, row in self.chain(id):
+                yield row
+
+    def chain(self, id: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(sort key, row) of the consent chain that was begun under one id, in its order."""
+        for row in self._rows(f"P#{id}", "C#"):
+            yield row["sk"], json.loads(row["b"])
 
     def _rows(self, pk: str, prefix: str, *, newest_first: bool = False) -> Iterator[Item]:
         return self._db.query(
@@ -393,7 +437,7 @@ class Store:
             ),
         }
 
-    # ---- definitions and quarantine
+    # ---- definitions
 
     def definitions(self, kind: str) -> dict[str, dict[str, Any]]:
         """All documents of one kind, by key."""
@@ -428,6 +472,157 @@ class Store:
     def undefine(self, kind: str, key: str) -> None:
         """Remove a document; nothing happens if there is none."""
         self._db.call("delete_item", TableName=self._ledger, Key=pack_item({"pk": f"D#{kind}", "sk": key}))
+
+    # ---- erasure
+
+    def seal(self, person: Person, claims: Sequence[str], *, now: int) -> None:
+        """Take a person out, as read, and leave of their ``claims`` (partition keys) only that they are gone. From here
+        on nothing can be written about them or sent to them.
+
+        Raises
+        ------
+        Stale : the person has changed.
+        """
+        delete = {
+            "TableName": self._people,
+            "Key": pack_item({"pk": person.id}),
+            "ConditionExpression": "v = :v",
+            "ExpressionAttributeValues": pack_item({":v": person.version}),
+        }
+        # What one transaction cannot hold belongs to nobody until :meth:`disclaim`.
+        gone = [self._gone(key, person.id, now) for key in claims[:99]]
+        self._db.transact([{"Delete": delete}, *gone])
+
+    def disclaim(self, person: str, claims: Sequence[str], *, aliases: Sequence[str], now: int) -> None:
+        """The rest of :meth:`seal`, also for those who were killed in it; who holds a claim by now keeps it."""
+        for claim in claims:
+            try:
+                self._db.call("put_item", **self._gone(claim, person, now)["Put"])
+            except Stale:
+                continue
+        self._db.delete_all(self._people, [{"pk": alias} for alias in aliases])
+
+    def _gone(self, claim: str, person: str, now: int) -> dict[str, Any]:
+        row = {"pk": claim, "sk": "I", "gone": now, "ttl": (now + GONE_LIFE) // 1000}
+        return _put(self._ledger, row, "p = :p", {":p": person})
+
+    def rows(self, person: str) -> list[tuple[str, str]]:
+        """Keys of all there is about a person beside themselves: (partition, sort key)."""
+        rows = self._db.query(
+            TableName=self._ledger,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=pack_item({":pk": f"P#{person}"}),
+            ProjectionExpression="pk, sk",
+            ConsistentRead=True,
+        )
+        return [(row["pk"], row["sk"]) for row in rows]
+
+    def drop(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Remove rows."""
+        self._db.delete_all(self._ledger, [{"pk": pk, "sk": sk} for pk, sk in keys])
+
+    def merges(self, person: Person) -> Iterator[tuple[int, Person]]:
+        """(instant, somebody as they were when merged into this person)."""
+        for id in (person.id, *person.aliases):
+            for row in self._rows(f"P#{id}", "G#"):
+                _, at, other = row["sk"].split("#")
+                yield int(at), Person.unpack(other, row["v"], row["s"])
+
+    # ---- jobs and tallies
+
+    def jobs(self, kind: str = "job") -> dict[str, tuple[int, dict[str, Any]]]:
+        """Every job (or erasure: ``kind``) by its name: (version, document)."""
+        rows = self._db.query(
+            TableName=self._ledger,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=pack_item({":pk": f"K#{kind}"}),
+            ConsistentRead=True,
+        )
+        return {row["sk"]: (row["v"], _unpack_document(row["s"])) for row in rows}
+
+    def job(self, name: str, kind: str = "job") -> tuple[int, dict[str, Any]] | None:
+        """One job: (version, document)."""
+        rows = self._db.get(self._ledger, [{"pk": f"K#{kind}", "sk": name}], consistent=True)
+        return (rows[0]["v"], _unpack_document(rows[0]["s"])) if rows else None
+
+    def keep_job(self, name: str, document: Mapping[str, Any], *, was: int, kind: str = "job") -> None:
+        """Write a job whose version is ``was`` (0: there is none); it is one more afterwards.
+
+        Raises
+        ------
+        Stale : somebody else wrote it first.
+        """
+        item = {"pk": f"K#{kind}", "sk": name, "v": was + 1, "s": _pack_document(document)}
+        put = _put(self._ledger, item, "v = :v" if was else "attribute_not_exists(pk)", {":v": was} if was else None)
+        self._db.call("put_item", **put["Put"])
+
+    def tally(self, owner: str, what: str, by: int = 1) -> int:
+        """Add to a counter that several workers share; answers what it is now."""
+        answer = self._db.call(
+            "update_item",
+            TableName=self._ledger,
+            Key=pack_item({"pk": f"R#{owner}", "sk": what}),
+            UpdateExpression="ADD n :by",
+            ExpressionAttributeValues=pack_item({":by": by}),
+            ReturnValues="UPDATED_NEW",
+        )
+        return int(unpack_item(answer["Attributes"])["n"])
+
+    def tallied(self, owner: str, what: str) -> int:
+        """A counter as it stands, 0 where nobody has counted."""
+        rows = self._db.get(self._ledger, [{"pk": f"R#{owner}", "sk": what}], consistent=True)
+        return rows[0]["n"] if rows else 0
+
+    def reset(self, owner: str, what: str) -> None:
+        """Begin a counter anew."""
+        self._db.call("delete_item", TableName=self._ledger, Key=pack_item({"pk": f"R#{owner}", "sk": what}))
+
+    # ---- what webhooks are told
+
+    def open_delivery(self, webhook: str, delivery: str, fact: Mapping[str, Any]) -> None:
+        """Enter a fact that a webhook is to be told; it stays as it is if it was entered before."""
+        row = {
+            "pk": f"W#{webhook}",
+            "sk": delivery,
+            "state": "OPEN",
+            "s": _pack_document(fact),
+            "ttl": (fact["at"] + DELIVERY_LIFE) // 1000,
+        }
+        try:
+            self._db.call("put_item", **_put(self._ledger, row, "attribute_not_exists(pk)")["Put"])
+        except Stale:
+            pass
+
+    def delivery(self, webhook: str, delivery: str) -> tuple[str, dict[str, Any]] | None:
+        """(state, fact) of one delivery."""
+        rows = self._db.get(self._ledger, [{"pk": f"W#{webhook}", "sk": delivery}], consistent=True)
+        return (rows[0]["state"], _unpack_document(rows[0]["s"])) if rows else None
+
+    def deliveries(self, webhook: str, *, since: int) -> Iterator[tuple[str, str]]:
+        """(delivery, state) of everything a webhook was to be told that happened at ``since`` or later, in order."""
+        rows = self._db.query(
+            TableName=self._ledger,
+            KeyConditionExpression="pk = :pk AND sk >= :since",
+            ExpressionAttributeValues=pack_item({":pk": f"W#{webhook}", ":since": f"{since:013d}"}),
+        )
+        return ((row["sk"], row["state"]) for row in rows)
+
+    def settle_delivery(self, webhook: str, delivery: str, state: str, *, why: str = "") -> None:
+        """Say what became of a delivery: ``DELIVERED``, ``FAILED`` or ``HELD``."""
+        try:
+            self._db.call(
+                "update_item",
+                TableName=self._ledger,
+                Key=pack_item({"pk": f"W#{webhook}", "sk": delivery}),
+                UpdateExpression="SET #state = :state, why = :why",
+                ConditionExpression="attribute_exists(pk)",
+                ExpressionAttributeNames={"#state": "state"},
+                ExpressionAttributeValues=pack_item({":state": state, ":why": why}),
+            )
+        except Stale:
+            pass
+
+    # ---- quarantine
 
     def quarantine(self, rows: Iterable[Mapping[str, Any]], *, now: int) -> None:
         """Keep what a verified sender sent and we could not use; each row has ``source``, ``reason`` and ``raw``."""

@@ -3,7 +3,8 @@
 A batch is decided together: one read of the identifiers, one of the people, one step and one version-checked write for
 each person, however many of the events are theirs. The order of the writes makes every stop harmless:
 
-1. message states and suppressions: they only ever move one way, so repeating them changes nothing;
+1. message states, suppressions and requests for erasure: they only ever move one way, so repeating them changes
+   nothing;
 2. people, with their consent rows and new identifiers in one transaction, and the outbox inside;
 3. event rows: keyed by what they are, and written for known events too, so that a run after a stop completes them.
 """
@@ -14,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tailor.edges.store import Loaded, Store, Write
+from tailor.flows.erase import request_erasure
 from tailor.kernel.errors import Transient
 from tailor.kernel.event import Event, Identifier
 from tailor.kernel.instants import NEVER
@@ -107,6 +109,8 @@ def _settle(decided: Sequence[Decision], store: Store, now: int) -> None:
                     break
         for email, why in one.effects.suppressed:
             store.suppress(email, why, now=now)
+        for at, source in one.effects.erasures:
+            request_erasure(one.person.id, store, how=source, now=at)
 
 
 def _identify(
@@ -127,6 +131,9 @@ def _identify(
         if (member := members.get(loaded.moved.get(id, id))) is not None:
             holders[one] = member
     for event in sorted(events, key=lambda e: (e.at, e.id)):
+        if any(event.received <= known.erased.get(one, -1) for one in event.identifiers):
+            # It was under way when its person was erased, and must not bring them back.
+            continue
         holder = _holder(event, holders, loaded, lambda: Member(Person(new_id(now))))
         if holder is not None:
             holder.events.append(event)
@@ -139,7 +146,7 @@ def _holder(
     """The person of one event, ``None`` where it is addressed to somebody who is no longer there."""
     own = [one for one in event.identifiers if one.kind != "person"]
     found = list(dict.fromkeys(holders[one] for one in event.identifiers if one in holders))
-    if not found and not own:
+    if any(one.kind == "person" and one not in holders for one in event.identifiers):
         return None
     member = found[0] if found else newcomer()
     unheld = [one for one in own if one not in holders]

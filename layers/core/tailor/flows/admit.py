@@ -9,8 +9,8 @@ from typing import Any
 
 from tailor.edges.store import Store
 from tailor.kernel.errors import Rejected
+from tailor.kernel.fields import nearest
 from tailor.kernel.keys import digest
-from tailor.kernel.program import nearest
 from tailor.rules.scopes import SCOPES
 from tailor.sources import SOURCES
 from tailor.sources.segment import SEGMENT

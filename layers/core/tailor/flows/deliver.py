@@ -16,7 +16,7 @@ leave.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from tailor.edges.bus import Queue, envelopes
@@ -167,17 +167,14 @@ def _write(owed: Mapping[str, Any], person: Person, post: Post, now: int) -> tup
         raise Rejected("its programme names no sender: add [sender] from = '...'", code="no-sender")
     urls = links(person.id, purpose_of(template, post.program), post.public_url, post.signing_keys)
     counted = permits(person, "analytics", post.program, now=now)
+    pixel = _signed(f"{person.id}|{owed['message']}", "open", post) if counted else ""
     letter = post.letterhead(template).render(
         view(person, template.reads_for, post.program, now=now),
         given(template, urls),
         now=now,
         link=_tracked(person.id, owed["message"], post) if counted else None,
+        pixel=f'<img src="{post.public_url}/o/{pixel}" width="1" height="1" alt="">' if counted else "",
     )
-    if counted:
-        pixel = _signed(f"{person.id}|{owed['message']}", "open", post)
-        image = f'<img src="{post.public_url}/o/{pixel}" width="1" height="1" alt="">'
-        body, end, rest = letter.html.rpartition("</body>")
-        letter = replace(letter, html=f"{body}{image}{end}{rest}" if end else letter.html + image)
     envelope = Envelope(
         sender=template.sender,
         to=to,

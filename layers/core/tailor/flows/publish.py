@@ -10,16 +10,20 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import unified_diff
 from typing import Any
 
 from tailor.edges.store import Store
+from tailor.flows.walk import begin_backfill
 from tailor.kernel.errors import Rejected
+from tailor.kernel.fields import nearest
 from tailor.kernel.instants import iso
 from tailor.kernel.keys import digest
-from tailor.kernel.program import Program, nearest
+from tailor.kernel.program import Program, Template
 from tailor.rules.compiled import Compiled
+from tailor.rules.lint import lint_template
+from tailor.rules.pressing import finished, is_mjml
 from tailor.rules.templates import compile_template
 
 KIND = "programme"
@@ -79,7 +83,7 @@ class Publication:
 def publish(document: Document, store: Store, *, now: int, dry_run: bool = False) -> Publication:
     """Check a programme beside the others in force and put it in force; ``dry_run`` only checks.
 
-    Workers follow within a minute; people whom nothing touches are decided again at night.
+    Workers follow within a minute, and a walk decides everybody again (see :mod:`tailor.flows.walk`).
 
     Raises
     ------
@@ -92,16 +96,19 @@ def publish(document: Document, store: Store, *, now: int, dry_run: bool = False
         raise Faulty([Rejected(detail, code="bad-name", pointer="/name")])
     program, warnings = check(document, [other for key, other in in_force.items() if key != name])
     before = in_force.get(name)
-    diff = difference(before or {}, document)
-    done = Publication(name, version_of(document), program.version, before != document, diff, warnings)
+    whole = finished(document)
+    diff = difference(before or {}, whole)
+    done = Publication(name, version_of(whole), program.version, before != whole, diff, warnings)
     if done.changed and not dry_run:
         record = {"name": name, "version": done.version, "published": now, "program": program.version}
-        store.define(HISTORY, f"{name}#{done.version}", {**record, "document": document})
-        store.define(KIND, name, document)
+        store.define(HISTORY, f"{name}#{done.version}", {**record, "document": whole})
+        # Before it is in force: a stop in between must not leave the quiet ones behind.
+        begin_backfill(Compiled(Program.of(in_force.values())), Compiled(program), store, now=now)
+        store.define(KIND, name, whole)
     return done
 
 
-def withdraw(name: str, store: Store) -> None:
+def withdraw(name: str, store: Store, *, now: int) -> None:
     """Take a programme out of force; its history stays.
 
     Raises
@@ -112,10 +119,11 @@ def withdraw(name: str, store: Store) -> None:
     if name not in in_force:
         raise _unknown(name, in_force)
     try:
-        Compiled(Program.of(other for key, other in in_force.items() if key != name))
+        rest = Compiled(Program.of(other for key, other in in_force.items() if key != name))
     except Rejected as fault:
         detail = f"another programme needs it: {fault.detail}"
         raise Rejected(detail, code="in-use", pointer=fault.pointer, status=409) from fault
+    begin_backfill(Compiled(Program.of(in_force.values())), rest, store, now=now)
     store.undefine(KIND, name)
 
 
@@ -211,10 +219,13 @@ def _escaped(key: str) -> str:
 
 
 def _compile(document: Document, others: list[Document]) -> tuple[Program, list[dict[str, str]]]:
-    program = Program.of([*others, document])
+    program = Program.of([*others, finished(document)])
     Compiled(program)
     warnings = _sender_warnings(document)
-    for key in document.get("templates", {}):
+    for key, entry in document.get("templates", {}).items():
+        if is_mjml(entry["html"]):
+            # Its lines are not those of the HTML: what is wrong is told of the source first.
+            compile_template(replace(program.templates[key], html=entry["html"]), program)
         letterhead = compile_template(program.templates[key], program)
         warnings += [
             {
@@ -223,7 +234,21 @@ def _compile(document: Document, others: list[Document]) -> tuple[Program, list[
             }
             for name in sorted(letterhead.needs)
         ]
+        warnings += _lint(program.templates[key], entry["html"])
     return program, warnings
+
+
+def _lint(template: Template, source: str) -> list[dict[str, str]]:
+    """What should be mended; the line is left out where it is not the author's."""
+    pointer = f"/templates/{_escaped(template.key)}/html"
+    return [
+        {
+            "pointer": pointer,
+            "detail": f"line {one.line}: {one.detail}" if one.line and not is_mjml(source) else one.detail,
+        }
+        for one in lint_template(template)
+        if one.severity != "note"
+    ]
 
 
 def _sender_warnings(document: Document) -> list[dict[str, str]]:
@@ -270,6 +295,8 @@ def _definitions(document: Document) -> dict[str, list[str]]:
 def _lines(definition: Mapping[str, Any]) -> list[str]:
     lines = []
     for name, value in definition.items():
+        if name == "pressed":
+            continue  # follows from the HTML
         if isinstance(value, str) and "\n" in value:
             lines += [f"{name}:", *(f"  {line}" for line in value.splitlines())]
         elif isinstance(value, str):

@@ -15,9 +15,11 @@ from typing import Any
 from tailor.edges.store import Store
 from tailor.flows.deliver import DOUBT, LEASE, eligible, purpose_of
 from tailor.kernel.errors import Rejected
+from tailor.kernel.fields import nearest
 from tailor.kernel.instants import NEVER, iso, spell
+from tailor.kernel.journey import Journey, Send
 from tailor.kernel.person import Person
-from tailor.kernel.program import Journey, Program, Send, Template, nearest
+from tailor.kernel.program import Program, Template
 from tailor.rules.compiled import Compiled
 from tailor.rules.consent import permits, view
 from tailor.rules.segments import Reason

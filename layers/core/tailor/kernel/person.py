@@ -36,6 +36,7 @@ _PACKED = {
     "enrolments": "e",
     "finished": "f",
     "owed": "o",
+    "letters": "s",
     "orders": "r",
     "purchases": "b",
     "marks": "k",
@@ -61,10 +62,12 @@ class Person:
     consent_head : hash of the newest row of the person's consent chain, ``""`` for none.
     history : see :data:`History`.
     memberships : segment key → instant of entry.
-    enrolments : journey key → ``{"entered", "step", "wake", "cause", "version"}``.
-    finished : journey key → instant the last enrolment ended.
+    enrolments : journey key, ``journey#value`` of a keyed one → ``{"entered", "step", "wake", "cause", "version"}`` and
+        what :mod:`tailor.rules.journeys` adds while it lasts.
+    finished : the same key → instant at which the enrolment that ended last began.
     owed : message id → ``{"journey", "step", "template", "entered", "at", "retry", "tries", "cause"}``; a message stays
         owed until an event about it comes back, so a lost hand-over is made again.
+    letters : message id → ``[instant, topic]`` of the marketing letters that count for a frequency cap.
     orders : order id → ``[instant, total as decimal text, currency]``.
     purchases : product or category name, as sent → instant last bought.
     marks : hashes of recent events, newest last.
@@ -87,6 +90,7 @@ class Person:
     enrolments: dict[str, dict[str, Any]] = field(default_factory=dict)
     finished: dict[str, int] = field(default_factory=dict)
     owed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    letters: dict[str, list[Any]] = field(default_factory=dict)
     orders: dict[str, list[Any]] = field(default_factory=dict)
     purchases: dict[str, int] = field(default_factory=dict)
     marks: list[str] = field(default_factory=list)
@@ -111,6 +115,7 @@ class Person:
             {key: dict(value) for key, value in self.enrolments.items()},
             dict(self.finished),
             {key: dict(value) for key, value in self.owed.items()},
+            dict(self.letters),
             dict(self.orders),
             dict(self.purchases),
             list(self.marks),

@@ -23,15 +23,16 @@ This module reads and checks the shape; whether rules compile and templates pars
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from email.utils import parseaddr
 from functools import cached_property
 from typing import Any
 
 from tailor.kernel.errors import Rejected
+from tailor.kernel.fields import Fields, nearest
 from tailor.kernel.instants import duration
+from tailor.kernel.journey import Calendar, Journey, Leave, Send, Set, Start, read_calendar, read_journey
 from tailor.kernel.keys import digest
 
 ATTRIBUTE_TYPES = ("text", "number", "boolean", "list", "date", "map")
@@ -82,49 +83,13 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Trigger:
-    """What starts a journey: an ``event`` by name, or a ``segment_entered``."""
-
-    kind: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Go on after ``span`` milliseconds."""
-
-    span: int
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Owe the person one letter."""
-
-    template: str
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """End the enrolment."""
-
-
-Step = Wait | Send | Exit
-
-
-@dataclass(frozen=True, slots=True)
-class Journey:
-    """Trigger, waits, sends, exit.
-
-    ``re_entry`` is the shortest time between the starts of two enrolments, in ms; ``None`` means never again.
-    ``exit_when`` is a rule watched all the time: once true, the enrolment ends.
-    """
+class Cap:
+    """At most ``most`` marketing letters to one person in any ``within`` ms; of one ``topic``, ``""`` for all."""
 
     key: str
-    title: str
-    trigger: Trigger
-    steps: tuple[Step, ...]
-    re_entry: int | None = None
-    exit_when: Mapping[str, Any] | None = None
+    most: int
+    within: int
+    topic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +121,8 @@ class Sender:
 class Template:
     """A letter.
 
-    ``kind`` is ``marketing`` (needs the purpose's permission, carries one-click unsubscribe) or ``transactional``.
+    ``html`` is what publishing has made of the author's (MJML compiled, CSS in the tags), where it has. ``kind`` is
+    ``marketing`` (needs the purpose's permission, carries one-click unsubscribe) or ``transactional``.
     ``in_doubt`` says what to do when SES gave no answer and no event either: ``leave`` (at most once, the default for
     marketing) or ``resend`` (at least once, the default for transactional). ``sender`` is the programme's.
     """
@@ -192,6 +158,7 @@ STANDARD_ATTRIBUTES = (
     Attribute("country", "text", "personal", _SERVICE),
     Attribute("city", "text", "personal", _PERSONALIZATION),
     Attribute("language", "text", "personal", _SERVICE),
+    Attribute("time_zone", "text", "personal", _SERVICE),
     Attribute("interests", "list", "personal", _PERSONALIZATION),
     Attribute("purchase_history", "list", "personal", _PERSONALIZATION),
     Attribute("last_purchase_category", "text", "personal", _PERSONALIZATION),
@@ -213,6 +180,7 @@ class Program:
     segments: dict[str, Segment] = field(default_factory=dict)
     journeys: dict[str, Journey] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)
+    caps: dict[str, Cap] = field(default_factory=dict)
     version: str = ""
 
     @classmethod
@@ -245,77 +213,19 @@ class Program:
         }
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` for the known word nearest to ``word``, or nothing."""
-    found = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {found[0]!r}?" if found else ""
-
-
-class Fields:
-    """Reads one JSON object field by field and refuses what nobody asked for, with its pointer."""
-
-    def __init__(self, raw: Any, pointer: str) -> None:
-        if not isinstance(raw, Mapping):
-            raise Rejected(f"expected an object, got {type(raw).__name__}", code="bad-definition", pointer=pointer)
-        self.raw, self.pointer, self._asked = raw, pointer, set[str]()
-
-    def fail(self, detail: str, name: str = "") -> Rejected:
-        """The error for field ``name``, to be raised by the caller."""
-        where = f"{self.pointer}/{name.replace('~', '~0').replace('/', '~1')}" if name else self.pointer
-        return Rejected(detail, code="bad-definition", pointer=where)
-
-    def text(self, name: str, default: str | None = None, *, among: tuple[str, ...] = ()) -> str:
-        """A string; required without a ``default``; one of ``among`` if given."""
-        self._asked.add(name)
-        value = self.raw.get(name, default)
-        if value is None:
-            raise self.fail(f"{name!r} is missing", name)
-        if not isinstance(value, str):
-            raise self.fail(f"{name!r} must be text", name)
-        if among and value not in among:
-            raise self.fail(f"{value!r} is none of {', '.join(among)}{nearest(value, among)}", name)
-        return value
-
-    def any(self, name: str) -> Any:
-        """Whatever is there, ``None`` if nothing is."""
-        self._asked.add(name)
-        return self.raw.get(name)
-
-    def items(self, name: str) -> Iterator[Fields]:
-        """The objects of a list, each with its own pointer."""
-        value = self.any(name)
-        if value is None:
-            return
-        if not isinstance(value, list):
-            raise self.fail(f"{name!r} must be a list", name)
-        for index, item in enumerate(value):
-            yield Fields(item, f"{self.pointer}/{name}/{index}")
-
-    def table(self, name: str) -> Iterator[tuple[str, Fields]]:
-        """The entries of an object of objects."""
-        value = self.any(name)
-        inner = Fields({} if value is None else value, f"{self.pointer}/{name}")
-        for key, value in inner.raw.items():
-            yield str(key), Fields(value, f"{inner.pointer}/{key}")
-
-    def done(self) -> None:
-        """Refuse fields that nobody asked for."""
-        for name in self.raw:
-            if name not in self._asked:
-                raise self.fail(f"{name!r} is not known here{nearest(str(name), self._asked)}", str(name))
-
-
 def _read(document: Mapping[str, Any], into: Program) -> None:
     fields = Fields(document, "")
     fields.text("name")
     sender = _sender(fields)
+    calendar = _calendar(fields)
     readers: tuple[tuple[str, dict[str, Any], Callable[[str, Fields], Any]], ...] = (
         ("purposes", into.purposes, _purpose),
         ("topics", into.topics, _topic),
         ("attributes", into.attributes, _attribute),
         ("segments", into.segments, _segment),
-        ("journeys", into.journeys, _journey),
+        ("journeys", into.journeys, lambda key, entry: read_journey(key, entry, calendar)),
         ("templates", into.templates, lambda key, entry: _template(key, entry, sender)),
+        ("caps", into.caps, _cap),
     )
     standard = {*(a.name for a in STANDARD_ATTRIBUTES), *(p.name for p in STANDARD_PURPOSES)}
     for section, target, read in readers:
@@ -357,45 +267,15 @@ def _segment(key: str, fields: Fields) -> Segment:
     return Segment(key, fields.text("title", key), rule, fields.text("purpose", "personalization"))
 
 
-def _journey(key: str, fields: Fields) -> Journey:
-    trigger = Fields(fields.any("trigger"), f"{fields.pointer}/trigger")
-    kinds = [kind for kind in ("event", "segment_entered") if kind in trigger.raw]
-    if len(kinds) != 1:
-        raise trigger.fail("a trigger is either {'event': NAME} or {'segment_entered': KEY}")
-    named = Trigger(kinds[0], trigger.text(kinds[0]))
-    trigger.done()
-    steps = tuple(_step(item) for item in fields.items("steps"))
-    if not any(isinstance(step, Send) for step in steps):
-        raise fields.fail("a journey without a 'send' step does nothing", "steps")
-    re_entry = fields.text("re_entry", "never")
-    exit_when = fields.any("exit_when")
-    return Journey(
-        key,
-        fields.text("title", key),
-        named,
-        steps,
-        None if re_entry == "never" else duration(re_entry),
-        exit_when,
-    )
-
-
-def _step(fields: Fields) -> Step:
-    kinds = [kind for kind in ("wait", "send", "exit") if kind in fields.raw]
-    if len(kinds) != 1:
-        raise fields.fail("a step is {'wait': '1h'}, {'send': TEMPLATE} or {'exit': true}")
-    value = fields.any(kinds[0])
-    fields.done()
+def _cap(key: str, fields: Fields) -> Cap:
+    most = fields.any("most")
+    if not isinstance(most, int) or isinstance(most, bool) or most < 1:
+        raise fields.fail("'most' is a whole number of letters, 1 or more", "most")
     try:
-        match kinds[0]:
-            case "wait":
-                return Wait(duration(value))
-            case "send" if isinstance(value, str):
-                return Send(value)
-            case "exit":
-                return Exit()
+        within = duration(fields.text("within"))
     except Rejected as error:
-        raise fields.fail(error.detail, kinds[0]) from error
-    raise fields.fail("'send' names a template", "send")
+        raise fields.fail(error.detail, "within") from error
+    return Cap(key, most, within, fields.text("topic", ""))
 
 
 def _sender(document: Fields) -> Sender:
@@ -411,6 +291,11 @@ def _sender(document: Fields) -> Sender:
     return sender
 
 
+def _calendar(document: Fields) -> Calendar:
+    raw = document.any("calendar")
+    return read_calendar(Fields({} if raw is None else raw, "/calendar"))
+
+
 def _template(key: str, fields: Fields, sender: Sender) -> Template:
     cta = []
     for item in fields.items("cta"):
@@ -418,11 +303,12 @@ def _template(key: str, fields: Fields, sender: Sender) -> Template:
         item.done()
     if cta and cta[-1].when is not None:
         raise fields.fail("the last call to action must have no 'when', so that there always is one", "cta")
+    source = fields.text("html")
     kind = fields.text("kind", "marketing", among=("marketing", "transactional"))
     return Template(
         key,
         fields.text("subject"),
-        fields.text("html"),
+        fields.text("pressed", source),
         fields.text("preheader", ""),
         fields.text("text", ""),
         kind,
@@ -442,16 +328,36 @@ def _check_references(program: Program) -> None:
     for segment in program.segments.values():
         _known(segment.purpose, program.purposes, f"/segments/{segment.key}/purpose", "purpose")
     for journey in program.journeys.values():
-        if journey.trigger.kind == "segment_entered":
-            _known(
-                journey.trigger.name, program.segments, f"/journeys/{journey.key}/trigger/segment_entered", "segment"
-            )
-        for index, step in enumerate(journey.steps):
-            if isinstance(step, Send):
-                _known(step.template, program.templates, f"/journeys/{journey.key}/steps/{index}/send", "template")
+        _check_journey(journey, program)
+    for cap in program.caps.values():
+        if cap.topic:
+            _known(cap.topic, program.topics, f"/caps/{cap.key}/topic", "topic")
     for template in program.templates.values():
         if template.topic:
             _known(template.topic, program.topics, f"/templates/{template.key}/topic", "topic")
+
+
+def _check_journey(journey: Journey, program: Program) -> None:
+    pointer = f"/journeys/{journey.key}"
+    kind, name = journey.trigger.kind, journey.trigger.name
+    if kind.startswith("segment_"):
+        _known(name, program.segments, f"{pointer}/trigger/{kind}", "segment")
+    if kind in ("attribute_changed", "date"):
+        _known(name, program.attributes, f"{pointer}/trigger/{kind}", "attribute")
+    for place, course in journey.courses:
+        for index, step in enumerate(course.steps):
+            here = f"{pointer}/{place}/{index}"
+            match step:
+                case Send(template) if course is journey.course:
+                    _known(template, program.templates, f"{here}/send", "template")
+                case Set(values):
+                    for attribute in values:
+                        _known(attribute, program.attributes, f"{here}/set/{attribute}", "attribute")
+                case Start(other) | Leave(other):
+                    what = "start" if isinstance(step, Start) else "leave"
+                    _known(other, program.journeys, f"{here}/{what}", "journey")
+                case _:
+                    pass
 
 
 def _known(name: str, among: Mapping[str, Any], pointer: str, what: str) -> None:

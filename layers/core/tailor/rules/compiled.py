@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tailor.kernel.event import Event
+from tailor.kernel.journey import Branch, Journey, Occurrence, WaitEvent
 from tailor.kernel.person import RING
 from tailor.kernel.program import Program
 from tailor.rules.comparisons import Filter
@@ -14,8 +16,10 @@ class Compiled:
     Attributes
     ----------
     segments : the compiled segments.
-    exits : journey key → its compiled ``exit_when``.
-    entries : trigger → keys of the journeys it starts; a trigger is ``event:NAME`` or ``segment_entered:KEY``.
+    exits, goals, entry : journey key → its compiled ``exit_when``, its ``goal`` where that is a rule, its ``entry``.
+    entries : trigger → keys of the journeys it starts; a trigger is kind, colon and name: ``event:Signed Up``.
+    dates : journeys that begin on a date.
+    memory : for how long, in ms, letters count for a frequency cap.
 
     Raises
     ------
@@ -26,14 +30,16 @@ class Compiled:
         self.program = program
         self.version = program.version
         self.segments: SegmentSet = compile_segments(program)
-        self.exits: dict[str, Rule] = {
-            journey.key: compile_rule(journey.exit_when, program, pointer=f"/journeys/{journey.key}/exit_when")
-            for journey in program.journeys.values()
-            if journey.exit_when is not None
-        }
+        self.exits: dict[str, Rule] = {}
+        self.goals: dict[str, Rule] = {}
+        self.entry: dict[str, Rule] = {}
         self.entries: dict[str, list[str]] = {}
+        self.dates: list[Journey] = []
+        self._branches: dict[tuple[str, str, int], tuple[Rule, ...]] = {}
+        self._occurrences: dict[tuple[str, ...], Filter] = {}
         for journey in program.journeys.values():
-            self.entries.setdefault(f"{journey.trigger.kind}:{journey.trigger.name}", []).append(journey.key)
+            self._read_journey(journey)
+        self.memory: int = max((cap.within for cap in program.caps.values()), default=0)
         conditions = [
             compile_rule(
                 cta.when,
@@ -47,13 +53,60 @@ class Compiled:
         ]
         self._filters: dict[str, tuple[Filter, ...]] = dict(self.segments.filters)
         self._rings: dict[str, int] = dict(self.segments.rings)
-        for rule in (*self.exits.values(), *conditions):
+        watched = (*self.exits.values(), *self.goals.values(), *self.entry.values())
+        for rule in (*watched, *(rule for rules in self._branches.values() for rule in rules), *conditions):
             for name, size in rule.rings.items():
                 self._rings[name] = max(size, self._rings.get(name, RING))
             for one in rule.filters:
                 kept = self._filters.get(one.event, ())
                 if all(one.key != other.key for other in kept):
                     self._filters[one.event] = (*kept, one)
+
+    def _read_journey(self, journey: Journey) -> None:
+        pointer = f"/journeys/{journey.key}"
+
+        def read(rule: object, place: str) -> Rule:
+            return compile_rule(rule, self.program, pointer=f"{pointer}/{place}")
+
+        self.entries.setdefault(f"{journey.trigger.kind}:{journey.trigger.name}", []).append(journey.key)
+        if journey.trigger.kind == "date":
+            self.dates.append(journey)
+        if journey.exit_when is not None:
+            self.exits[journey.key] = read(journey.exit_when, "exit_when")
+        if journey.entry is not None:
+            self.entry[journey.key] = read(journey.entry, "entry")
+        if isinstance(journey.goal, Occurrence):
+            self._read_occurrence(journey.goal, (journey.key, "goal"), f"{pointer}/goal")
+        elif journey.goal is not None:
+            self.goals[journey.key] = read(journey.goal, "goal")
+        if journey.trigger.where is not None:
+            trigger = Occurrence(journey.trigger.name, journey.trigger.where)
+            self._read_occurrence(trigger, (journey.key, "trigger"), f"{pointer}/trigger")
+        for place, course in journey.courses:
+            for index, step in enumerate(course.steps):
+                if isinstance(step, Branch):
+                    self._branches[journey.key, course.version, index] = tuple(
+                        read(when, f"{place}/{index}/branch/{case}/when") for case, (when, _) in enumerate(step.cases)
+                    )
+                elif isinstance(step, WaitEvent):
+                    key = (journey.key, course.version, str(index))
+                    self._read_occurrence(step.occurrence, key, f"{pointer}/{place}/{index}/wait_until")
+
+    def _read_occurrence(self, occurrence: Occurrence, key: tuple[str, ...], pointer: str) -> None:
+        if occurrence.where is not None:
+            # The same reader as of rules, for the same comparisons; nobody counts these.
+            rule = {"did": occurrence.event, "where": occurrence.where}
+            (self._occurrences[key],) = compile_rule(rule, self.program, pointer=pointer).filters
+
+    def fits(self, event: Event, occurrence: Occurrence, *key: str) -> bool:
+        """Whether ``event`` is ``occurrence``, which stands at ``key``: the journey's, and where in it."""
+        if event.name != occurrence.event:
+            return False
+        return occurrence.where is None or self._occurrences[key].matches(event.properties)
+
+    def branches(self, journey: str, version: str, index: int) -> tuple[Rule, ...]:
+        """The rules of a branching step."""
+        return self._branches[journey, version, index]
 
     def filters(self, event: str) -> tuple[Filter, ...]:
         """The filtered counters to keep for an event name."""
@@ -62,3 +115,9 @@ class Compiled:
     def ring(self, name: str) -> int:
         """How many timestamps of a history entry the rules need."""
         return self._rings.get(name, RING)
+
+    def counts_more_than(self, other: Compiled) -> bool:
+        """Whether the rules need a counter, or more timestamps of one, that people decided by ``other`` do not hold."""
+        held = {one.key for kept in other._filters.values() for one in kept}
+        filtered = any(one.key not in held for kept in self._filters.values() for one in kept)
+        return filtered or any(size > other.ring(name) for name, size in self._rings.items())

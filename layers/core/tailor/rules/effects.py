@@ -19,6 +19,7 @@ class Effects:
     consents : rows of the consent chain, each with its ``hash`` over the row and the one before.
     moves : ``(message id, state, instant)`` told by SES events, for the send ledger.
     suppressed : addresses never to be written to again, with the reason.
+    erasures : ``(instant, source)`` of requests to be erased.
     """
 
     facts: list[dict[str, Any]] = field(default_factory=list)
@@ -26,6 +27,7 @@ class Effects:
     consents: list[dict[str, Any]] = field(default_factory=list)
     moves: list[tuple[str, str, int]] = field(default_factory=list)
     suppressed: list[tuple[str, str]] = field(default_factory=list)
+    erasures: list[tuple[int, str]] = field(default_factory=list)
 
     def pack(self) -> bytes | None:
         """The outbox the person's write carries (facts and messages), ``None`` when there is nothing to say."""

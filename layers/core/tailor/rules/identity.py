@@ -136,6 +136,7 @@ def merge(into: Person, other: Person) -> Person:
     for key in into.finished:
         merged.enrolments.pop(key, None) if key in other.enrolments and key not in into.enrolments else None
     merged.owed = {**other.owed, **merged.owed}
+    merged.letters = {**other.letters, **merged.letters}
     merged.marks = [*dict.fromkeys([*other.marks, *merged.marks])][-MARKS:]
     merged.aliases = [*dict.fromkeys([*merged.aliases, other.id, *other.aliases])]
     merged.flags = [*dict.fromkeys([*merged.flags, *other.flags])]

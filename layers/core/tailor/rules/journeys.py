@@ -1,118 +1,391 @@
-"""Journeys: trigger, wait, send, exit. Enrolments live inside the person; nothing waits in a queue.
+"""Journeys: who enters, what each step does, what ends it. Enrolments live inside the person; nothing waits in a queue.
 
 A wait counts from the instant the step before it was due, not from when the clock came round, so a late tick shifts
-nothing. An enrolment is ``{"entered", "step", "wake", "cause"}``.
+nothing. An enrolment is ``{"entered", "step", "wake", "cause", "version"}`` and, where needed, ``turn`` (how often it
+went back, which tells the letters of a loop apart), ``since`` (it listens for an event from then on), ``heard``, and
+``planned`` (when a letter was due that has been put off). Those enrolled in an earlier version finish on its steps, or
+move to the step that ``moves`` names.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from tailor.kernel.instants import MINUTE, NEVER
-from tailor.kernel.keys import message_id
+from tailor.kernel.event import ConsentChange, Event
+from tailor.kernel.instants import DAY, MINUTE, NEVER
+from tailor.kernel.journey import (
+    PRIORITIES,
+    Branch,
+    Course,
+    Exit,
+    Goto,
+    Journey,
+    Leave,
+    Occurrence,
+    Send,
+    Set,
+    Split,
+    Start,
+    Wait,
+    WaitEvent,
+    WaitLocal,
+    Webhook,
+)
+from tailor.kernel.keys import message_id, share
 from tailor.kernel.person import Person
-from tailor.kernel.program import Exit, Journey, Send, Wait
+from tailor.rules.calendar import anniversary, next_time
 from tailor.rules.compiled import Compiled
-from tailor.rules.consent import view
+from tailor.rules.consent import View, view
 from tailor.rules.effects import Effects
+from tailor.rules.eligibility import capped, leaves, purpose_of, where_of
 
 RETRY = 40 * MINUTE
 """An owed message nobody reported on is handed over again after this, then after 4, 16, ... times as long."""
 TRIES = 5
+KEYED = 50
+"""Enrolments of one keyed journey that a person may have at a time, and ended ones that are remembered."""
+NEWS = DAY
+"""An event older than this starts no journey when it arrives: history that is loaded late is no news."""
+REQUESTED = "Journey Requested"
+"""The event that starts a journey with the trigger ``api``; its property ``journey`` is the key."""
 
 
-def enrol(person: Person, trigger: str, compiled: Compiled, effects: Effects, *, now: int) -> None:
-    """Start the journeys that wait for ``trigger``, where the re-entry rule allows."""
-    for key in compiled.entries.get(trigger, ()):
-        journey = compiled.program.journeys[key]
-        if key in person.enrolments or not _may_enter(person, journey, now):
-            continue
-        person.enrolments[key] = {"entered": now, "step": 0, "wake": now, "cause": trigger}
-        effects.facts.append(
-            {"name": "journey.entered", "at": now, "person": person.id, "journey": key, "cause": trigger}
-        )
+@dataclass(slots=True)
+class Walk:
+    """One person's journeys in one step.
 
+    ``touched``: names of attributes that a step has set to another value, for the rules that read them.
+    """
 
-def _may_enter(person: Person, journey: Journey, now: int) -> bool:
-    last = person.finished.get(journey.key)
-    if last is None:
-        return True
-    return journey.re_entry is not None and now >= last + journey.re_entry
+    person: Person
+    compiled: Compiled
+    effects: Effects
+    now: int
+    touched: set[str] = field(default_factory=set)
 
+    # ---- in
 
-def advance(person: Person, compiled: Compiled, effects: Effects, *, now: int) -> int:
-    """Take every step that is due; answers the next instant at which one will be."""
-    due = NEVER
-    for key in list(person.enrolments):
-        journey = compiled.program.journeys.get(key)
-        if journey is None:
-            _finish(person, key, "withdrawn", effects, now=now)
-            continue
-        if (rule := compiled.exits.get(key)) is not None:
-            left, until = rule.holds(view(person, "personalization", compiled.program, now=now), now=now)
-            if left:
-                _finish(person, key, "exit_when", effects, now=now)
+    def hear(self, event: Event) -> None:
+        """Tell those who wait for an event, and those whose goal it is."""
+        for key, enrolment in list(self.person.enrolments.items()):
+            journey = self.compiled.program.journeys.get(key.partition("#")[0])
+            if journey is None or event.at < enrolment["entered"]:
                 continue
-            due = min(due, until)
-        due = min(due, _walk(person, journey, effects, now))
-    return min(due, _hand_over_again(person, effects, now))
+            if isinstance(journey.goal, Occurrence) and self.compiled.fits(event, journey.goal, journey.key, "goal"):
+                self._finish(key, "goal")
+                continue
+            if "since" in enrolment and event.at >= enrolment["since"] and (course := self._course(journey, enrolment)):
+                step = course.steps[enrolment["step"]]
+                place = (journey.key, course.version, str(enrolment["step"]))
+                if isinstance(step, WaitEvent) and self.compiled.fits(event, step.occurrence, *place):
+                    enrolment["wake"], enrolment["heard"] = self.now, True
 
+    def start(self, trigger: str, event: Event | None = None) -> None:
+        """Begin the journeys that wait for ``trigger``, where their entry rules allow."""
+        for key in self.compiled.entries.get(trigger, ()):
+            journey = self.compiled.program.journeys[key]
+            asked = event is not None and journey.trigger.where is not None
+            if asked and event is not None:
+                wanted = Occurrence(journey.trigger.name, journey.trigger.where)
+                if not self.compiled.fits(event, wanted, key, "trigger"):
+                    continue
+            self.enter(journey, trigger, event)
 
-def _walk(person: Person, journey: Journey, effects: Effects, now: int) -> int:
-    enrolment = person.enrolments[journey.key]
-    while enrolment["wake"] <= now:
-        if enrolment["step"] >= len(journey.steps):
-            _finish(person, journey.key, "end", effects, now=now)
+    def request(self, event: Event) -> None:
+        """Begin the journey that ``Journey Requested`` names."""
+        journey = self.compiled.program.journeys.get(str(event.properties.get("journey")))
+        if journey is not None and journey.trigger.kind == "api":
+            self.enter(journey, "api:", event)
+
+    def enter(self, journey: Journey, cause: str, event: Event | None = None) -> None:
+        """Enrol the person, unless they are, the re-entry rule bars them, or the entry rule does not hold."""
+        key = journey.key
+        if journey.keyed and event is not None:
+            value = event.properties.get(journey.keyed)
+            if value in (None, ""):
+                return
+            key = f"{key}#{str(value)[:80]}"
+        if key in self.person.enrolments or not self._may_enter(key, journey):
+            return
+        rule = self.compiled.entry.get(journey.key)
+        if rule is not None and not rule.holds(self._view(), now=self.now)[0]:
+            return
+        fact = {"at": self.now, "person": self.person.id, "journey": key, "cause": cause}
+        if sum(one.partition("#")[0] == journey.key for one in self.person.enrolments) >= KEYED:
+            self.effects.facts.append({"name": "journey.crowded", **fact})
+            return
+        self.person.enrolments[key] = {
+            "entered": self.now,
+            "step": 0,
+            "wake": self.now,
+            "cause": cause,
+            "version": journey.course.version,
+        }
+        self.effects.facts.append({"name": "journey.entered", **fact})
+
+    def _may_enter(self, key: str, journey: Journey) -> bool:
+        last = self.person.finished.get(key)
+        if last is None:
+            return True
+        # Never twice at one instant: two journeys that start each other would not end.
+        return journey.re_entry is not None and self.now >= last + max(1, journey.re_entry)
+
+    def celebrate(self) -> int:
+        """Begin the journeys whose date has come; answers when the next one comes."""
+        due = NEVER
+        for journey in self.compiled.dates:
+            trigger = journey.trigger
+            known = self._view().attributes.get(trigger.name)
+            if known is None:
+                continue
+            where = where_of(self.person, journey.calendar, self.compiled.program, now=self.now)
+            after = max(self.person.decided, self.now - NEWS)
+            at = anniversary(known, trigger.at, trigger.before, where, after=after)
+            if at is not None and at <= self.now:
+                self.enter(journey, f"date:{trigger.name}")
+                at = anniversary(known, trigger.at, trigger.before, where, after=self.now)
+            due = min(due, NEVER if at is None else at)
+        return due
+
+    # ---- through
+
+    def advance(self) -> int:
+        """Take every step that is due; answers the next instant at which one will be.
+
+        Where a cap leaves room for one letter the journey of the higher priority comes first, then who waits longest.
+        """
+        due = self.celebrate()
+        done: set[tuple[str, int]] = set()
+        # A step may start another journey.
+        while todo := [key for key, one in self.person.enrolments.items() if (key, one["entered"]) not in done]:
+            key = min(todo, key=self._rank)
+            done.add((key, self.person.enrolments[key]["entered"]))
+            due = min(due, self._attend(key))
+        return min(due, self._hand_over_again())
+
+    def _rank(self, key: str) -> tuple[int, int]:
+        journey = self.compiled.program.journeys.get(key.partition("#")[0])
+        return PRIORITIES.index(journey.priority) if journey else 0, self.person.enrolments[key]["wake"]
+
+    def _attend(self, key: str) -> int:
+        """One enrolment: whether it ends, then its steps."""
+        enrolment = self.person.enrolments[key]
+        journey = self.compiled.program.journeys.get(key.partition("#")[0])
+        course = self._course(journey, enrolment) if journey else None
+        if journey is None or course is None:
+            self._finish(key, "withdrawn")
             return NEVER
-        step = journey.steps[enrolment["step"]]
-        match step:
-            case Wait(span):
-                enrolment["wake"] += span
-            case Send(template):
-                _owe(person, journey.key, enrolment, template, effects, now)
-            case Exit():
-                _finish(person, journey.key, "exit", effects, now=now)
+        due = NEVER
+        for how, rules in (("exit_when", self.compiled.exits), ("goal", self.compiled.goals)):
+            if (rule := rules.get(journey.key)) is not None:
+                ends, until = rule.holds(self._view(), now=self.now)
+                if ends:
+                    self._finish(key, how)
+                    return NEVER
+                due = min(due, until)
+        return min(due, self._walk(key, journey, course))
+
+    def _course(self, journey: Journey, enrolment: dict[str, Any]) -> Course | None:
+        """The steps an enrolment is on, after moving it where it is told to; ``None`` where they are forgotten."""
+        version = enrolment.get("version", journey.course.version)
+        if version == journey.course.version:
+            return journey.course
+        former = journey.former.get(version)
+        if former is None:
+            return None
+        here = next((name for name, place in former.names.items() if place == enrolment["step"]), "")
+        if here not in journey.moves:
+            return former
+        enrolment["step"] = journey.course.names[journey.moves[here]]
+        enrolment["version"] = journey.course.version
+        for name in ("since", "heard", "planned"):
+            enrolment.pop(name, None)
+        enrolment["wake"] = min(enrolment["wake"], self.now)
+        return journey.course
+
+    def _walk(self, key: str, journey: Journey, course: Course) -> int:
+        enrolment = self.person.enrolments[key]
+        while enrolment["wake"] <= self.now:
+            here = enrolment["step"]
+            if here >= len(course.steps):
+                self._finish(key, "end")
                 return NEVER
-            case _:
-                assert_never(step)
-        enrolment["step"] += 1
-    wake: int = enrolment["wake"]
-    return wake
-
-
-def _owe(person: Person, journey: str, enrolment: dict[str, Any], template: str, effects: Effects, now: int) -> None:
-    message = message_id(person.id, journey, enrolment["step"], enrolment["entered"])
-    owed = {
-        "journey": journey,
-        "step": enrolment["step"],
-        "template": template,
-        "entered": enrolment["entered"],
-        "at": now,
-        "cause": enrolment["cause"],
-    }
-    person.owed[message] = {**owed, "retry": now + RETRY, "tries": 1}
-    effects.messages.append({"message": message, "person": person.id, **owed})
-
-
-def _hand_over_again(person: Person, effects: Effects, now: int) -> int:
-    due = NEVER
-    for message, owed in list(person.owed.items()):
-        if owed["retry"] <= now:
-            if owed["tries"] >= TRIES:
-                del person.owed[message]
-                effects.facts.append(
-                    {"name": "message.unconfirmed", "at": now, "person": person.id, "message": message}
-                )
+            there: int | None = here + 1
+            step = course.steps[here]
+            match step:
+                case Wait(span):
+                    enrolment["wake"] += span
+                case WaitLocal(at, weekdays):
+                    where = where_of(self.person, journey.calendar, self.compiled.program, now=self.now)
+                    enrolment["wake"] = next_time(at, weekdays, where, after=enrolment["wake"])
+                case WaitEvent(_, span, otherwise):
+                    there = self._listen(enrolment, course, here, span, otherwise)
+                case Send():
+                    there = self._letter(key, journey, course, step, here)
+                case Branch(cases):
+                    rules = self.compiled.branches(journey.key, course.version, here)
+                    for rule, (_, target) in zip(rules, cases, strict=True):
+                        if rule.holds(self._view(), now=self.now)[0]:
+                            there = course.place(target, here)
+                            break
+                case Split(shares):
+                    there = course.place(_chosen(shares, self.person.id, journey.key, str(here)), here)
+                case Set(values):
+                    self._set(values)
+                case Webhook(name, properties):
+                    fact = {"name": "journey.webhook", "at": self.now, "person": self.person.id, "journey": key}
+                    self.effects.facts.append({**fact, "webhook": name, "properties": dict(properties)})
+                case Start(other):
+                    self.enter(self.compiled.program.journeys[other], f"journey:{journey.key}")
+                case Leave(other):
+                    for one in [one for one in self.person.enrolments if one.partition("#")[0] == other and one != key]:
+                        self._finish(one, "left")
+                case Goto(target):
+                    there = course.place(target, here)
+                case Exit():
+                    self._finish(key, "exit")
+                    return NEVER
+                case _:
+                    assert_never(step)
+            if there is None:
                 continue
-            owed["retry"] = now + RETRY * 4 ** owed["tries"]
-            owed["tries"] += 1
-            told = {name: value for name, value in owed.items() if name not in ("retry", "tries")}
-            effects.messages.append({"message": message, "person": person.id, **told})
-        due = min(due, owed["retry"])
-    return due
+            if there <= here:
+                enrolment["turn"] = enrolment.get("turn", 0) + 1
+            enrolment["step"] = there
+        wake: int = enrolment["wake"]
+        return wake
+
+    def _listen(self, enrolment: dict[str, Any], course: Course, here: int, span: int, otherwise: str) -> int | None:
+        """Begin to listen, or go on: ``None`` while there is something to wait for."""
+        if "since" not in enrolment:
+            enrolment["since"] = enrolment["wake"]
+            enrolment["wake"] += span
+            return None
+        del enrolment["since"]
+        return here + 1 if enrolment.pop("heard", False) else course.place(otherwise, here)
+
+    def _letter(self, key: str, journey: Journey, course: Course, step: Send, here: int) -> int | None:
+        """Owe the letter, put it off (``None``), or leave it out with the reason in the ledger."""
+        person, program = self.person, self.compiled.program
+        enrolment = person.enrolments[key]
+        planned: int = enrolment.get("planned", enrolment["wake"])
+        deadline = NEVER if step.not_after is None else planned + step.not_after
+        template = program.templates.get(step.template)
+        skip = ""
+        if template is not None:
+            leave = leaves(person, journey, template, program, now=self.now)
+            cap, room = capped(person, template, program, now=leave) if leave < NEVER else ("", leave)
+            if cap and step.capped == "skip":
+                skip = f"capped: {cap}"
+            elif leave >= NEVER:
+                skip = "no-window"
+            elif max(leave, room) > deadline:
+                skip = "late"
+            elif (later := max(leave, room)) > self.now:
+                enrolment["planned"], enrolment["wake"] = planned, later
+                return None
+            if not skip and template.kind == "marketing" and self.compiled.memory:
+                message = self._message(key, course, here)
+                person.letters = {m: e for m, e in person.letters.items() if e[0] > self.now - self.compiled.memory}
+                person.letters[message] = [self.now, template.topic]
+        enrolment.pop("planned", None)
+        self._owe(key, course, here, step.template, skip, deadline)
+        return here + 1
+
+    def _message(self, key: str, course: Course, here: int) -> str:
+        enrolment = self.person.enrolments[key]
+        turned: int = here + enrolment.get("turn", 0) * len(course.steps)
+        return message_id(self.person.id, key, turned, enrolment["entered"])
+
+    def _owe(self, key: str, course: Course, here: int, template: str, skip: str, deadline: int) -> None:
+        enrolment = self.person.enrolments[key]
+        message = self._message(key, course, here)
+        owed = {
+            "journey": key.partition("#")[0],
+            "step": here,
+            "template": template,
+            "entered": enrolment["entered"],
+            "at": self.now,
+            "cause": enrolment["cause"],
+        }
+        if skip:
+            owed["skip"] = skip
+        if deadline < NEVER:
+            owed["not_after"] = deadline
+        self.person.owed[message] = {**owed, "retry": self.now + RETRY, "tries": 1}
+        self.effects.messages.append({"message": message, "person": self.person.id, **owed})
+
+    def _set(self, values: Any) -> None:
+        attributes = self.person.attributes
+        for name, value in values.items():
+            if attributes.get(name) == value:
+                continue
+            self.touched.add(name)
+            self.person.written[name] = self.now
+            if value is None:
+                attributes.pop(name)
+            else:
+                attributes[name] = value
+
+    def _hand_over_again(self) -> int:
+        due = NEVER
+        for message, owed in list(self.person.owed.items()):
+            if owed["retry"] <= self.now:
+                if owed["tries"] >= TRIES:
+                    del self.person.owed[message]
+                    fact = {"name": "message.unconfirmed", "at": self.now, "person": self.person.id}
+                    self.effects.facts.append({**fact, "message": message})
+                    continue
+                owed["retry"] = self.now + RETRY * 4 ** owed["tries"]
+                owed["tries"] += 1
+                told = {name: value for name, value in owed.items() if name not in ("retry", "tries")}
+                self.effects.messages.append({"message": message, "person": self.person.id, **told})
+            due = min(due, owed["retry"])
+        return due
+
+    # ---- out
+
+    def withdraw(self, choices: Iterable[ConsentChange]) -> None:
+        """End the enrolments all of whose letters the person has just refused."""
+        refused = {(c.purpose, c.topic) for c in choices if c.grant in ("denied", "withdrawn")}
+        if not refused:
+            return
+        program = self.compiled.program
+        for key, enrolment in list(self.person.enrolments.items()):
+            journey = program.journeys.get(key.partition("#")[0])
+            course = self._course(journey, enrolment) if journey else None
+            if course is None:
+                continue
+            letters = [program.templates.get(step.template) for step in course.steps if isinstance(step, Send)]
+            if letters and all(
+                one is None or {(purpose_of(one, program), ""), (purpose_of(one, program), one.topic)} & refused
+                for one in letters
+            ):
+                self._finish(key, "refused")
+
+    def _finish(self, key: str, how: str) -> None:
+        person = self.person
+        enrolment = person.enrolments.pop(key)
+        person.finished[key] = enrolment["entered"]
+        if "#" in key:
+            like = f"{key.partition('#')[0]}#"
+            ended = sorted((one for one in person.finished if one.startswith(like)), key=lambda k: person.finished[k])
+            for one in ended[:-KEYED]:
+                del person.finished[one]
+        fact = {"name": "journey.finished", "at": self.now, "person": person.id, "journey": key, "how": how}
+        self.effects.facts.append(fact)
+
+    def _view(self) -> View:
+        return view(self.person, "personalization", self.compiled.program, now=self.now)
 
 
-def _finish(person: Person, key: str, how: str, effects: Effects, *, now: int) -> None:
-    enrolment = person.enrolments.pop(key)
-    person.finished[key] = enrolment["entered"]
-    effects.facts.append({"name": "journey.finished", "at": now, "person": person.id, "journey": key, "how": how})
+def _chosen(shares: tuple[tuple[str, int], ...], *about: str) -> str:
+    """The step a person goes to: the same one each time."""
+    at = share(*about) * sum(weight for _, weight in shares)
+    for step, weight in shares:
+        if at < weight:
+            return step
+        at -= weight
+    return shares[-1][0]

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
 from tailor.kernel.errors import Rejected
+from tailor.kernel.fields import nearest
 from tailor.kernel.instants import DAY, duration, spell
-from tailor.kernel.program import Program, nearest
+from tailor.kernel.program import Program
 from tailor.rules.comparisons import COMPARISONS, WHERE_COMPARISONS, WantedKind
 from tailor.rules.formula import Compares, leaves
 from tailor.rules.operators import COUNT, OPERATORS, Kind, Node, Operator, Where

@@ -6,18 +6,18 @@ decide through it, and nothing else decides.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from tailor.kernel.event import ConsentChange, Event
-from tailor.kernel.instants import DAY, NEVER
-from tailor.kernel.keys import digest
+from tailor.kernel.instants import MINUTE, NEVER
 from tailor.kernel.person import MARKS, Person
-from tailor.rules import journeys, profile
+from tailor.rules import chain, profile
 from tailor.rules.compiled import Compiled
 from tailor.rules.consent import View, fold, view
 from tailor.rules.effects import Effects
+from tailor.rules.journeys import NEWS, REQUESTED, Walk
 
 MESSAGE_STATES = {
     "Email Sent": "SENT",
@@ -28,8 +28,10 @@ MESSAGE_STATES = {
 }
 """What an event about a message says of its state in the send ledger."""
 
-NEWS = DAY
-"""An event older than this starts no journey when it arrives: history that is loaded late is no news."""
+PUT_OFF = "Email Put Off"
+"""The sender could not send now; the letter stays owed and is handed over again at ``until``."""
+SETTLING = 8
+"""Rounds in which journeys set attributes that change segments that start journeys; the rest waits a minute."""
 
 
 def step(person: Person, stimuli: Sequence[Event], compiled: Compiled, *, now: int) -> tuple[Person, Effects]:
@@ -49,19 +51,43 @@ def step(person: Person, stimuli: Sequence[Event], compiled: Compiled, *, now: i
     after = person.copy()
     after.version += 1
     effects = Effects()
-    changed: set[str] = set()
+    walk = Walk(after, compiled, effects, now)
     fresh = [event for event in sorted(stimuli, key=lambda e: (e.at, e.id)) if _remember(after, event)]
-    for event in fresh:
-        changed |= _absorb(after, event, compiled, effects)
-    due = _reclassify(person, after, changed, compiled, effects, now)
-    for event in fresh:
-        if event.at <= now - NEWS:
-            continue
-        journeys.enrol(after, f"event:{event.name}", compiled, effects, now=now)
-    after.due = min(due, journeys.advance(after, compiled, effects, now=now))
+    touched = [_absorb(after, event, compiled, effects, walk) for event in fresh]
+    due = _reclassify(person, after, set[str]().union(*touched), walk)
+    for event, names in zip(fresh, touched, strict=True):
+        if event.at > now - NEWS:
+            _news(event, names, walk)
+    after.due = min(due, _travel(person, walk))
     after.program = compiled.version
     after.decided = now
     return after, effects
+
+
+def _news(event: Event, names: set[str], walk: Walk) -> None:
+    """Let journeys hear of an event, of the attributes it changed, and of what it asks for."""
+    walk.hear(event)
+    walk.start(f"event:{event.name}", event)
+    for name in sorted(names):
+        if name.startswith("@"):
+            walk.start(f"attribute_changed:{name[1:]}")
+    if event.name == REQUESTED and event.source == "tailor":
+        walk.request(event)
+
+
+def _travel(before: Person, walk: Walk) -> int:
+    """Take the journeys as far as they go; answers when they go on, or what they have changed could change again."""
+    due = NEVER
+    for _ in range(SETTLING):
+        walk.touched.clear()
+        going_on = walk.advance()
+        if not walk.touched:
+            return min(due, going_on)
+        decided = replace(before, program=walk.compiled.version, due=NEVER)
+        due = min(due, _reclassify(decided, walk.person, {f"@{name}" for name in walk.touched}, walk))
+        for name in sorted(walk.touched):
+            walk.start(f"attribute_changed:{name}")
+    return walk.now + MINUTE
 
 
 def _remember(person: Person, event: Event) -> bool:
@@ -73,7 +99,7 @@ def _remember(person: Person, event: Event) -> bool:
     return True
 
 
-def _absorb(person: Person, event: Event, compiled: Compiled, effects: Effects) -> set[str]:
+def _absorb(person: Person, event: Event, compiled: Compiled, effects: Effects, walk: Walk) -> set[str]:
     """Enter one event; answers what changed, in the words of :meth:`SegmentSet.decide`."""
     changed = {f"@{name}" for name in profile.apply(person, event)}
     person.count(event.name, event.at, ring=compiled.ring(event.name))
@@ -85,9 +111,11 @@ def _absorb(person: Person, event: Event, compiled: Compiled, effects: Effects) 
         changed.add("~consent")
         for choice in choices:
             _choose(person, choice, event, effects)
+        walk.withdraw(choices)
     if event.source in ("ses", "tailor"):
         _report(person, event, effects)
     if event.kind == "delete":
+        effects.erasures.append((event.received, event.source))
         effects.facts.append({"name": "person.erasure_requested", "at": event.at, "person": person.id})
     return changed
 
@@ -115,7 +143,7 @@ def _choose(person: Person, choice: ConsentChange, event: Event, effects: Effect
         "how": event.context.get("consent", {}),
         "before": person.consent_head,
     }
-    row["hash"] = digest(json.dumps(row, sort_keys=True, ensure_ascii=False))
+    row["hash"] = chain.seal(row)
     person.consent_head = row["hash"]
     effects.consents.append(row)
 
@@ -123,7 +151,14 @@ def _choose(person: Person, choice: ConsentChange, event: Event, effects: Effect
 def _report(person: Person, event: Event, effects: Effects) -> None:
     """Enter what became of a message: it is owed no longer, and an address that refuses for good is left alone."""
     if message := event.properties.get("message_id"):
+        if event.name == PUT_OFF:
+            owed = person.owed.get(message)
+            if owed is not None:
+                owed["retry"] = event.properties["until"]
+            return
         person.owed.pop(message, None)
+        if event.name in ("Email Skipped", "Email Failed"):
+            person.letters.pop(message, None)
         if state := MESSAGE_STATES.get(event.name):
             effects.moves.append((message, state, event.at))
     forever = event.name == "Email Complained" or (
@@ -133,10 +168,9 @@ def _report(person: Person, event: Event, effects: Effects) -> None:
         effects.suppressed.append((email, event.name))
 
 
-def _reclassify(
-    before: Person, after: Person, changed: set[str], compiled: Compiled, effects: Effects, now: int
-) -> int:
+def _reclassify(before: Person, after: Person, changed: set[str], walk: Walk) -> int:
     """Decide the segments that could have changed; answers the next instant at which time could change any."""
+    compiled, effects, now = walk.compiled, walk.effects, walk.now
     everything = before.program != compiled.version or before.due <= now
     seen: dict[str, View] = {}
 
@@ -157,10 +191,12 @@ def _reclassify(
             after.memberships[key] = now
             effects.facts.append({"name": "segment.entered", **fact})
             if key not in known:
-                journeys.enrol(after, f"segment_entered:{key}", compiled, effects, now=now)
+                walk.start(f"segment_entered:{key}")
         else:
             del after.memberships[key]
             effects.facts.append({"name": "segment.exited", **fact})
+            if before.program in ("", compiled.version):
+                walk.start(f"segment_exited:{key}")
     if everything:
         for key in [key for key in after.memberships if key not in compiled.program.segments]:
             del after.memberships[key]

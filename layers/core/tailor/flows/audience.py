@@ -1,0 +1,226 @@
+"""Audience: segments as the people who are in them: how many, who, why, and how many a rule would have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+from tailor.edges.store import EVENT_LIFE, Store
+from tailor.flows.publish import KIND
+from tailor.flows.walk import sizes
+from tailor.kernel.errors import Rejected
+from tailor.kernel.fields import nearest
+from tailor.kernel.instants import NEVER, iso
+from tailor.kernel.person import Person
+from tailor.kernel.program import Program
+from tailor.rules.compiled import Compiled
+from tailor.rules.consent import view
+from tailor.rules.recount import rebuilt, recount
+from tailor.rules.segments import Reason, Rule
+
+SAMPLE = 2_000
+"""People a preview looks at; where it must read their events as well, :data:`SAMPLE_OF_EVENTS`."""
+SAMPLE_OF_EVENTS = 200
+EXAMPLES = 20
+CONFIDENCE = 1.96
+"""Standard deviations of the interval a preview gives: it holds 95 times in 100."""
+SCANNED = 1_000
+"""People read for one page of members."""
+FLIPS = 200
+"""Instants looked at for the one at which a person would leave or enter."""
+_TRIAL = "(preview)"
+
+
+def segments(store: Store, compiled: Compiled) -> list[dict[str, Any]]:
+    """Every segment in force: ``{"key", "title", "purpose", "sentence", "size", "counted"}``.
+
+    ``size`` is as of the last walk over everybody, at ``counted``; both are ``None`` before there was one.
+    """
+    days = sizes(store)
+    last = days[-1] if days else {"at": None, "segments": {}}
+    return [
+        {
+            "key": segment.key,
+            "title": segment.title,
+            "purpose": segment.purpose,
+            "sentence": compiled.segments.rules[segment.key].sentence,
+            "size": last["segments"].get(segment.key, 0) if days else None,
+            "counted": last["at"],
+        }
+        for segment in compiled.program.segments.values()
+    ]
+
+
+def segment(key: str, store: Store, compiled: Compiled) -> dict[str, Any]:
+    """One of :func:`segments` with its ``rule`` and ``history``: ``{"day", "at", "size", "people"}`` a day.
+
+    Raises
+    ------
+    Rejected : there is none (404).
+    """
+    _known(key, compiled)
+    (found,) = [one for one in segments(store, compiled) if one["key"] == key]
+    history = [
+        {"day": day["day"], "at": day["at"], "size": day["segments"].get(key, 0), "people": day["people"]}
+        for day in sizes(store)
+    ]
+    return {**found, "rule": compiled.program.segments[key].rule, "history": history}
+
+
+@dataclass(slots=True)
+class _Trial:
+    """A rule tried on people."""
+
+    rule: Rule
+    purpose: str
+    compiled: Compiled
+    rebuild: bool
+    now: int
+
+    def holds(self, person: Person, store: Store) -> bool:
+        if self.rebuild:
+            found = recount(person, store.events(person), self.compiled, now=self.now, life=EVENT_LIFE)
+            person = rebuilt(person, found.history)
+        return self.rule.holds(view(person, self.purpose, self.compiled.program, now=self.now), now=self.now)[0]
+
+
+def preview(rule: Any, store: Store, compiled: Compiled, *, purpose: str, now: int) -> dict[str, Any]:
+    """How many people a rule would have, from a sample of them, and some of them.
+
+    ``{"sentence", "size", "low", "high", "exact", "people", "sampled", "matched", "examples"}``, the last as
+    ``{"id", "identifiers"}`` each: with 95 % confidence ``size`` lies from ``low`` to ``high`` (Wilson's score
+    interval). The table keeps people by a hash of their ids, so that its first ones are a fair sample. A rule whose
+    counters are not kept yet is tried on the event rows of fewer people.
+
+    Raises
+    ------
+    Rejected : the rule is wrong; ``pointer`` leads into ``{"rule": ...}``.
+    """
+    trial = _trial(rule, store, compiled, purpose, now)
+    people, more = _sample(store, SAMPLE_OF_EVENTS if trial.rebuild else SAMPLE)
+    matching = [person for person in people if trial.holds(person, store)]
+    total = max(store.headcount(), len(people)) if more else len(people)
+    low, high = _interval(len(matching), len(people)) if more else (0.0, 0.0)
+    exact = not more
+    size = len(matching) if exact else round(total * len(matching) / len(people))
+    return {
+        "sentence": trial.rule.sentence,
+        "size": size,
+        "low": size if exact else int(total * low),
+        "high": size if exact else min(total, int(total * high) + 1),
+        "exact": exact,
+        "people": total,
+        "sampled": len(people),
+        "matched": len(matching),
+        "examples": [{"id": person.id, "identifiers": person.identifiers} for person in matching[:EXAMPLES]],
+    }
+
+
+def _trial(rule: Any, store: Store, compiled: Compiled, purpose: str, now: int) -> _Trial:
+    drafted = {"name": _TRIAL, "segments": {_TRIAL: {"rule": rule, "purpose": purpose}}}
+    try:
+        tried = Compiled(Program.of([*store.definitions(KIND).values(), drafted]))
+    except Rejected as fault:
+        pointer = fault.pointer.removeprefix(f"/segments/{_TRIAL}")
+        raise Rejected(fault.detail, code=fault.code, pointer=pointer) from fault
+    return _Trial(tried.segments.rules[_TRIAL], purpose, tried, tried.counts_more_than(compiled), now)
+
+
+def _sample(store: Store, wanted: int) -> tuple[list[Person], bool]:
+    """Up to ``wanted`` people, and whether there are more."""
+    found, after = store.page("", limit=wanted)
+    while after and len(found) < wanted:
+        page, after = store.page(after, limit=wanted - len(found))
+        found += page
+    return found, bool(after)
+
+
+def _interval(matched: int, sampled: int) -> tuple[float, float]:
+    """Wilson's score interval of a share, which is sound for shares near 0 and 1 too (Wilson 1927, JASA 22)."""
+    share, square = matched / sampled, CONFIDENCE**2
+    middle = (share + square / (2 * sampled)) / (1 + square / sampled)
+    half = CONFIDENCE * sqrt(share * (1 - share) / sampled + square / (4 * sampled**2)) / (1 + square / sampled)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def members(key: str, store: Store, compiled: Compiled, *, after: str = "", limit: int) -> dict[str, Any]:
+    """A page of members: ``{"members": [{"id", "since", "identifiers"}], "next"}``.
+
+    A page may be short, or empty, and not the last: ``next`` is ``None`` for that, else the ``after`` of the next one.
+
+    Raises
+    ------
+    Rejected : there is no such segment (404).
+    """
+    _known(key, compiled)
+    found: list[dict[str, Any]] = []
+    read = 0
+    while read < SCANNED:
+        # Never more than may be answered, so that no member of a page is left out.
+        size = min(limit - len(found), SCANNED - read)
+        people, after = store.page(after, limit=size)
+        read += size
+        found += [
+            {"id": person.id, "since": iso(person.memberships[key]), "identifiers": person.identifiers}
+            for person in people
+            if key in person.memberships
+        ]
+        if not after or len(found) == limit:
+            break
+    return {"members": found, "next": after or None}
+
+
+def explain(person: Person, key: str, compiled: Compiled, *, now: int) -> dict[str, Any]:
+    """Whether and why a person is in a segment, and when time alone would change that.
+
+    ``{"segment", "member", "since", "sentence", "changes", "reason"}``; ``changes`` is an instant or ``None``,
+    ``reason`` is :meth:`tailor.rules.segments.Reason.to_json`.
+
+    Raises
+    ------
+    Rejected : there is no such segment (404).
+    """
+    _known(key, compiled)
+    rule, purpose = compiled.segments.rules[key], compiled.program.segments[key].purpose
+    reason = rule.explain(view(person, purpose, compiled.program, now=now), now=now)
+    since = person.memberships.get(key)
+    changes = _flip(rule, person, purpose, compiled, reason)
+    return {
+        "segment": key,
+        "member": reason.holds,
+        "since": iso(since) if reason.holds and since is not None else None,
+        "sentence": _sentence(reason, since, changes),
+        "changes": None if changes is None else iso(changes),
+        "reason": reason.to_json(),
+    }
+
+
+def _flip(rule: Rule, person: Person, purpose: str, compiled: Compiled, reason: Reason) -> int | None:
+    """The first instant at which the answer is another one; ``until`` may come before that."""
+    until = reason.until
+    for _ in range(FLIPS):
+        if until >= NEVER:
+            return None
+        at = until
+        holds, until = rule.holds(view(person, purpose, compiled.program, now=at), now=at)
+        if holds != reason.holds:
+            return at
+    return None
+
+
+def _sentence(reason: Reason, since: int | None, changes: int | None) -> str:
+    if reason.holds:
+        began = f" since {iso(since)}" if since is not None else ""
+        leaves = f" Would leave at {iso(changes)}." if changes is not None else " Time alone will not change that."
+        return f"In{began}, because {reason.sentence}.{leaves}"
+    blamed = reason.first_failing()
+    enters = f" Would enter at {iso(changes)}." if changes is not None else ""
+    return f"Not in: it is not so that {blamed.sentence if blamed else reason.sentence}.{enters}"
+
+
+def _known(key: str, compiled: Compiled) -> None:
+    known: Mapping[str, Any] = compiled.program.segments
+    if key not in known:
+        raise Rejected(f"there is no segment {key!r}{nearest(key, known)}", code="not-found", status=404)

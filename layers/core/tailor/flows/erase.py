@@ -1,0 +1,293 @@
+"""Erase: everything about one person, out of every store, with a receipt.
+
+A request is one row, ``K#erasure``, that holds no personal data: ids, hashes and counts. Whoever finds it goes on with
+it; every stage may be done twice, so a stop anywhere is finished by the next minute's tick::
+
+    requested ──addresses suppressed──▶ planned ──person taken out──▶ sealed ──rows counted──▶ counted
+                                                                                                  │ rows deleted
+    finished ◀──rows deleted once more, after :data:`SETTLE`── swept ◀────────────────────────────┘
+
+``sealed`` is the point of no return, in one transaction: the person's item is gone, so that every write and letter that
+was being decided loses its condition, and of the identifiers only hashes are left, by which events that were under way
+are recognised and dropped. A later event makes a new person; the suppression stays, so nobody is written to. Workers
+that read the person before may still add a row to the ledger; the second sweep, when none of them can be alive, takes
+those.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+from urllib.parse import unquote_plus
+
+from tailor.edges.store import GONE_LIFE, QUARANTINE_LIFE, Store
+from tailor.kernel.errors import Stale
+from tailor.kernel.instants import DAY, MINUTE, iso
+from tailor.kernel.keys import identifier_key
+from tailor.kernel.person import Person
+from tailor.rules.identity import held, identifier
+
+OPEN = "erasure"
+DONE = "erased"
+"""Kinds of job rows; finished ones lie apart, so that each tick reads only what is open."""
+DEADLINE = 30 * DAY
+"""GDPR article 12 (3): without undue delay, at most one month; CCPA allows 45 days."""
+SETTLE = 16 * MINUTE
+"""Longer than any worker lives (15 minutes): after it nobody holds an old copy of the person."""
+BACKUPS = 35 * DAY
+"""How far back DynamoDB's point-in-time recovery reaches."""
+SUPPRESSED = "erased"
+ROWS = {"E": "events", "C": "consent", "S": "messages", "G": "merges"}
+"""First letter of a sort key → what the receipt calls those rows."""
+
+_WORD = re.compile(r"[^\s\"'<>(){}\[\],;=&?|\\]+")
+
+
+@dataclass(slots=True)
+class Erasure:
+    """One request, as stored under the id of its ``person``.
+
+    Attributes
+    ----------
+    version : of the row, 0 before its first write.
+    how : the door it came by, ``api`` or the name of a source.
+    requested : instant; ``deadline`` is 30 days later.
+    stage : see the module docstring.
+    ids : the person's and those merged into them.
+    claims : partition keys of their identifiers (hashes).
+    kinds : kinds of those identifiers.
+    counts : what was removed, by store.
+    swept, finished : instants, 0 before.
+    """
+
+    person: str
+    version: int = 0
+    how: str = ""
+    requested: int = 0
+    stage: str = "requested"
+    ids: list[str] = field(default_factory=list)
+    claims: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    swept: int = 0
+    finished: int = 0
+
+    def receipt(self) -> dict[str, Any]:
+        """``{"person", "state", "how", "requested", "deadline", "finished", "stores": [{"store", "done", "count",
+        "until"}]}``: what became of each store; ``until`` is when the last trace there ends."""
+        done = self.finished or self.swept
+        return {
+            "person": self.person,
+            "state": "finished" if self.finished else self.stage,
+            "how": self.how,
+            "requested": iso(self.requested),
+            "deadline": iso(self.requested + DEADLINE),
+            "finished": iso(self.finished) if self.finished else None,
+            "stores": self._stores(done) if done else [],
+        }
+
+    def _stores(self, done: int) -> list[dict[str, Any]]:
+        def line(store: str, what: str, count: int | None = None, until: int | None = None) -> dict[str, Any]:
+            return {"store": store, "done": what, "count": count, "until": None if until is None else iso(until)}
+
+        counted = [line(name, "deleted", self.counts.get(name, 0)) for name in ("people", *ROWS.values())]
+        others = [line(name, "deleted", n) for name, n in sorted(self.counts.items()) if name not in _NAMED]
+        return [
+            *counted,
+            *others,
+            line("identifiers", "replaced by a hash", self.counts.get("identifiers", 0), self.swept + GONE_LIFE),
+            line("quarantine", "rows that name them deleted", self.counts.get("quarantine", 0)),
+            line("suppressions", "a hash stays, so that nobody is written to", self.counts.get("addresses", 0)),
+            line("queues", "events under way are dropped when read", None, self.swept + GONE_LIFE - DAY),
+            line("stream", "expires by itself", None, self.swept + DAY),
+            line("backups", "point-in-time recovery ends", None, done + BACKUPS),
+            line("logs", "hold ids only"),
+        ]
+
+
+_NAMED = {"people", "identifiers", "quarantine", "addresses", *ROWS.values()}
+
+
+def request_erasure(person: str, store: Store, *, how: str, now: int) -> Erasure:
+    """Ask for a person to be erased; a request that is open, or done, stays as it is."""
+    if (known := find_erasure(person, store)) is not None:
+        return known
+    made = Erasure(person, how=how, requested=now)
+    return made if _keep(made, store) else (find_erasure(person, store) or made)
+
+
+def find_erasure(person: str, store: Store) -> Erasure | None:
+    """The request about a person, by the id they had when it was made."""
+    row = store.job(person, OPEN) or store.job(person, DONE)
+    return _read(person, row) if row else None
+
+
+def erasures(store: Store, *, finished: bool = False) -> list[Erasure]:
+    """The open requests, the one with the nearest deadline first; or those that are finished, the newest first."""
+    known = [_read(person, row) for person, row in store.jobs(DONE if finished else OPEN).items()]
+    return sorted(known, key=lambda one: -one.finished if finished else one.requested)
+
+
+def erase(request: Erasure, store: Store, *, clock: Callable[[], int]) -> Erasure:
+    """Go as far as is possible now; where another worker is at it, it is left to them."""
+    while (further := _advance(request, store, clock())) is not None:
+        if not _keep(further, store):
+            return find_erasure(request.person, store) or request
+        request = further
+    return request
+
+
+def erase_all(store: Store, *, clock: Callable[[], int], enough: Callable[[], bool] = lambda: False) -> list[Erasure]:
+    """Go on with every open request; answers those that were finished."""
+    finished = []
+    for request in erasures(store):
+        if enough():
+            break
+        if (done := erase(request, store, clock=clock)).finished:
+            finished.append(done)
+    return finished
+
+
+def _read(person: str, row: tuple[int, dict[str, Any]]) -> Erasure:
+    return Erasure(person, row[0], **row[1])
+
+
+def _keep(request: Erasure, store: Store) -> bool:
+    document = asdict(request)
+    del document["person"], document["version"]
+    try:
+        if request.finished:
+            return _file(request, document, store)
+        store.keep_job(request.person, document, was=request.version, kind=OPEN)
+    except Stale:
+        return False
+    request.version += 1
+    return True
+
+
+def _file(request: Erasure, document: dict[str, Any], store: Store) -> bool:
+    """Put the receipt away; one that lies there already was put by a worker who was stopped before the next line."""
+    if store.job(request.person, DONE) is None:
+        store.keep_job(request.person, document, was=0, kind=DONE)
+    store.drop([(f"K#{OPEN}", request.person)])
+    return True
+
+
+def _advance(request: Erasure, store: Store, now: int) -> Erasure | None:
+    """One stage further, ``None`` where there is nothing to do (yet)."""
+    match request.stage:
+        case "requested":
+            return _plan(request, store, now)
+        case "planned":
+            return _seal(request, store, now)
+        case "sealed":
+            return replace(request, stage="counted", counts=request.counts | _count(request, store, now))
+        case "counted":
+            _sweep(request, store, now)
+            return replace(request, stage="swept", swept=now)
+        case "swept" if now >= request.swept + SETTLE:
+            late = Counter(request.counts) + Counter(_count(request, store, now))
+            _sweep(request, store, now)
+            # The hashes have done their work here; the claims keep them until they expire.
+            return replace(request, stage="finished", finished=now, counts=dict(late), claims=[], kinds=[])
+        case _:
+            return None
+
+
+def _plan(request: Erasure, store: Store, now: int) -> Erasure:
+    """Write down what is theirs, by hashes; and first of all see to it that nobody is written to any more."""
+    person = store.person(request.person, consistent=True)
+    if person is None:
+        return replace(request, stage="sealed", ids=[request.person], counts={"people": 0, "addresses": 0})
+    addresses = person.identifiers.get("email", [])
+    for address in addresses:
+        store.suppress(address, SUPPRESSED, now=now)
+    holders = store.claims(held(person), consistent=True)
+    claims = [identifier_key(one.kind, one.value) for one, holder in holders.items() if holder == person.id]
+    ids = [*dict.fromkeys([person.id, *person.aliases, request.person])]
+    return replace(
+        request,
+        stage="planned",
+        ids=ids,
+        claims=sorted(claims),
+        kinds=sorted(person.identifiers),
+        counts={"people": 1 + len(person.aliases), "identifiers": len(claims), "addresses": len(addresses)},
+    )
+
+
+def _seal(request: Erasure, store: Store, now: int) -> Erasure:
+    """Take the person out; somebody who has changed since they were planned is planned anew."""
+    person = store.person(request.ids[0], consistent=True)
+    if person is not None:
+        if not _as_planned(person, request, store):
+            return replace(request, stage="requested")
+        try:
+            store.seal(person, request.claims, now=now)
+        except Stale:
+            return replace(request, stage="requested")
+    store.disclaim(request.ids[0], request.claims, aliases=request.ids[1:], now=now)
+    return replace(request, stage="sealed")
+
+
+def _as_planned(person: Person, request: Erasure, store: Store) -> bool:
+    holders = store.claims(held(person), consistent=True)
+    claims = {identifier_key(one.kind, one.value) for one, holder in holders.items() if holder == person.id}
+    return person.id == request.ids[0] and claims == set(request.claims) and {*person.aliases} <= {*request.ids}
+
+
+def _count(request: Erasure, store: Store, now: int) -> dict[str, int]:
+    """What there is to delete; counted before, so that a stop between does not lose it."""
+    counts = Counter(
+        ROWS.get(sk.partition("#")[0], sk.partition("#")[0]) for id in request.ids for _, sk in store.rows(id)
+    )
+    counts["quarantine"] = sum(1 for _ in _quarantined(request, store, now))
+    return dict(counts)
+
+
+def _sweep(request: Erasure, store: Store, now: int) -> None:
+    for id in request.ids:
+        store.drop(store.rows(id))
+    for row in _quarantined(request, store, now):
+        store.unquarantine(row)
+
+
+def _quarantined(request: Erasure, store: Store, now: int) -> Iterator[str]:
+    """Ids of rows of the quarantine in which one of the identifiers stands."""
+    claims = frozenset(request.claims)
+    if not claims:
+        return
+    for day in range(now - QUARANTINE_LIFE - DAY, now + DAY, DAY):
+        for row in store.quarantined(iso(day)[:10]):
+            if mentions(row, request.kinds, claims):
+                yield row["id"]
+
+
+def mentions(row: Any, kinds: list[str], claims: frozenset[str]) -> bool:
+    """Whether a value or a word of a document is one of the identifiers, of which only the keys are known."""
+    words = set(_scalars(row))
+    for text in list(words):
+        words |= {*_WORD.findall(text), *_WORD.findall(unquote_plus(text))}
+    for word in words:
+        for kind in kinds:
+            one = identifier(kind, word)
+            if one is not None and identifier_key(one.kind, one.value) in claims:
+                return True
+    return False
+
+
+def _scalars(value: Any) -> Iterator[str]:
+    match value:
+        case dict():
+            for inner in value.values():
+                yield from _scalars(inner)
+        case list():
+            for inner in value:
+                yield from _scalars(inner)
+        case str():
+            yield value
+        case int():
+            yield json.dumps(value)

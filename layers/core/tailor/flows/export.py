@@ -1,0 +1,144 @@
+"""Export: all there is about one person, for that person (GDPR articles 15 and 20).
+
+It is the person's own: what is sensitive, undeclared or serves no purpose is in it too. That makes this module one of
+the few that read attributes past the gate; ``tests/test_gate.py`` names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from html import escape
+from typing import Any
+
+from tailor.edges.store import QUARANTINE_LIFE, Store
+from tailor.flows.erase import mentions
+from tailor.kernel.instants import DAY, NEVER, iso
+from tailor.kernel.keys import identifier_key
+from tailor.kernel.person import Person
+from tailor.kernel.program import Program
+from tailor.rules.identity import held
+
+FORMAT = "tailor-export/1"
+_INTERNAL = frozenset({"id", "version", "marks", "due"})
+_WHENS = frozenset({"at", "received", "since", "decided", "entered", "wake", "retry", "due"})
+
+
+def export(person: Person, store: Store, program: Program, *, now: int) -> dict[str, Any]:
+    """Everything, instants in ISO 8601.
+
+    Returns
+    -------
+    ``{"format", "made", "person", "purposes", "profile", "merged", "events", "consent", "messages", "suppressed",
+    "unused"}``: ``profile`` holds each field of :class:`tailor.kernel.person.Person`, ``merged`` the same of profiles
+    merged into this one, ``unused`` what a source sent and we could not read.
+    """
+    return {
+        "format": FORMAT,
+        "made": iso(now),
+        "person": person.id,
+        "purposes": [
+            {"purpose": p.name, "title": p.title, "basis": p.basis, "attributes": sorted(program.permitted[p.name])}
+            for p in program.purposes.values()
+        ],
+        "profile": _profile(person),
+        "merged": [{"at": iso(at), "person": other.id, **_profile(other)} for at, other in store.merges(person)],
+        "events": [_told(event.to_json()) for event in store.events(person)],
+        "consent": [_told(row) for row in store.consents(person)],
+        "messages": [_message(row) for row in store.messages(person)],
+        "suppressed": [
+            {"address": address, "why": why}
+            for address in person.identifiers.get("email", [])
+            if (why := store.suppressed(address))
+        ],
+        "unused": list(_unused(person, store, now)),
+    }
+
+
+def _profile(person: Person) -> dict[str, Any]:
+    out = {f.name: getattr(person, f.name) for f in fields(person) if f.name not in _INTERNAL}
+    consent = {
+        key: {"grant": grant, "at": iso(at), "source": source} for key, (grant, at, source) in person.consent.items()
+    }
+    whens = {name: {key: iso(at) for key, at in out[name].items()} for name in ("written", "memberships", "finished")}
+    return (
+        out
+        | whens
+        | {
+            "consent": consent,
+            "history": {k: {"count": n, "last": [iso(at) for at in times]} for k, (n, times) in person.history.items()},
+            "orders": {key: {"at": iso(at), "total": t, "currency": c} for key, (at, t, c) in person.orders.items()},
+            "purchases": {name: iso(at) for name, at in person.purchases.items()},
+            "enrolments": {key: _told(value) for key, value in person.enrolments.items()},
+            "owed": {key: _told(value) for key, value in person.owed.items()},
+            "decided": iso(person.decided),
+            "due": iso(person.due) if person.due < NEVER else None,
+        }
+    )
+
+
+def _told(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: iso(v) if k in _WHENS and isinstance(v, int) else v for k, v in document.items()}
+
+
+def _message(row: Mapping[str, Any]) -> dict[str, Any]:
+    inner = ("pk", "sk", "rank", "owner")
+    out = {k: v for k, v in row.items() if k not in inner}
+    return {k: iso(v) if k.endswith("_at") or k == "entered" else v for k, v in out.items()}
+
+
+def _unused(person: Person, store: Store, now: int) -> Iterator[dict[str, Any]]:
+    claims = frozenset(identifier_key(one.kind, one.value) for one in held(person))
+    for day in range(now - QUARANTINE_LIFE - DAY, now + DAY, DAY):
+        for row in store.quarantined(iso(day)[:10]):
+            if mentions(row, list(person.identifiers), claims):
+                yield {"id": row["id"], "source": row["source"], "reason": row["reason"], "raw": row["raw"]}
+
+
+TITLES = {
+    "profile": "What we know",
+    "purposes": "What it is used for",
+    "consent": "What you agreed to",
+    "messages": "What we wrote to you",
+    "events": "What happened",
+    "merged": "Profiles that were found to be yours",
+    "suppressed": "Addresses we never write to",
+    "unused": "What we were sent and could not read",
+}
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><meta name="robots" content="noindex"><title>Your data</title>
+<style>
+:root {{ color-scheme: light dark; --ink: #1d2321; --paper: #f6f4ef; --line: #cfd6d0 }}
+@media (prefers-color-scheme: dark) {{ :root {{ --ink: #e9ece8; --paper: #151917; --line: #46504a }} }}
+body {{ margin: 0 auto; max-width: 56rem; padding: 2rem 1.25rem; font: 1rem/1.55 system-ui, sans-serif;
+  color: var(--ink); background: var(--paper) }}
+h1 {{ font-size: 1.6rem }} h2 {{ font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 2px solid var(--line) }}
+dl {{ margin: 0 }} dl dl, dl ol {{ margin: 0; padding: 0 0 0 1rem; border-left: 2px solid var(--line) }}
+dt {{ font-weight: 600; margin-top: .4rem }} dd {{ margin: 0; overflow-wrap: anywhere }}
+ol {{ padding-left: 1.5rem }} li {{ margin: .6rem 0; padding-bottom: .6rem; border-bottom: 1px solid var(--line) }}
+</style></head>
+<body><main><h1>Your data</h1><p>Everything we hold about you, as of {made}.</p>{body}</main></body></html>"""
+
+
+def page(exported: Mapping[str, Any]) -> str:
+    """An export as a page that a person can read."""
+    body = "".join(f"<h2>{title}</h2>{_html(exported[name])}" for name, title in TITLES.items())
+    return _PAGE.format(made=escape(str(exported["made"])), body=body)
+
+
+def _html(value: Any) -> str:
+    match value:
+        case None | "" | [] | {}:
+            return "<span>none</span>"
+        case dict():
+            inner = "".join(f"<dt>{escape(str(k))}</dt><dd>{_html(v)}</dd>" for k, v in value.items())
+            return f"<dl>{inner}</dl>"
+        case list() if all(not isinstance(one, (dict, list)) for one in value):
+            return escape(", ".join(str(one) for one in value))
+        case list():
+            return f"<ol>{''.join(f'<li>{_html(one)}</li>' for one in value)}</ol>"
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return escape(str(value))

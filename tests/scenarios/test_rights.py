@@ -1,0 +1,225 @@
+"""Rights: erased everywhere and for good, exported whole, with consent that proves itself."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+import pytest
+
+from gateway import ask
+from tailor.flows.erase import SETTLE, erasures, find_erasure, request_erasure
+from tailor.kernel.event import Event
+from tailor.kernel.instants import DAY, HOUR, MINUTE, iso
+from world import World
+
+MARK = "zyxmarker"
+EMAIL = f"{MARK}.ada@example.com"
+ADA = (("user_id", f"{MARK}-u1"), ("email", EMAIL))
+PHONE = (("user_id", f"{MARK}-u1"), ("phone", "+4915112345678"))
+GHOST = (("anonymous_id", f"{MARK}-anon"),)
+YES = (("marketing", "granted"), ("analytics", "granted"))
+
+
+def unpacked(value: Any) -> str:
+    """A value of the tables as text, whatever it was packed in."""
+    match value:
+        case dict():
+            return json.dumps({k: unpacked(v) for k, v in value.items()}, ensure_ascii=False)
+        case list():
+            return json.dumps([unpacked(one) for one in value], ensure_ascii=False)
+        case bytes():
+            try:
+                return zlib.decompress(value).decode()
+            except zlib.error:
+                return value.decode("utf-8", "replace")
+        case _:
+            return str(value)
+
+
+def dump(shop: World) -> list[str]:
+    """Every item of both tables, and what waits in the queues."""
+    client = shop.dynamo._client
+    items = [item for table in ("people", "ledger") for item in client.scan(TableName=table)["Items"]]
+    return [unpacked(item) for item in items] + shop.queues["ingest"] + shop.queues["send"]
+
+
+def marked(shop: World) -> list[str]:
+    return [text for text in dump(shop) if MARK in text.lower() or "4915112345678" in text]
+
+
+def a_whole_life(shop: World) -> str:
+    """Ada comes by every door, is merged, gets letters, and is in the quarantine; answers her id."""
+    shop.arrive(
+        shop.event("Page Viewed", *GHOST, kind="page", properties={"title": f"{MARK} page"}),
+        shop.event("Identify", *ADA, kind="identify", traits={"first_name": f"{MARK}Ada", "shoe": MARK}, consent=YES),
+        shop.event("Product Viewed", *ADA, properties={"name": f"{MARK} tent", "category": f"{MARK} camping"}),
+    )
+    shop.pump()
+    shop.now += MINUTE
+    order = {"order_id": f"{MARK}-o1", "total": "60.00", "products": [{"name": f"{MARK} shoe", "category": MARK}]}
+    shop.arrive(
+        shop.event("Identify", *PHONE, kind="identify", traits={"city": f"{MARK}ville"}),
+        shop.event("Identify", *ADA, *GHOST, kind="identify", context={"page": MARK}),
+        shop.event("Order Completed", *ADA, properties=order),
+    )
+    shop.pump()
+    shop.store.quarantine([{"source": "segment", "key": "k", "reason": {}, "raw": {"x": [EMAIL]}}], now=shop.now)
+    shop.store.quarantine([{"source": "ses", "reason": {}, "raw": f'{{"to": "{EMAIL}", broken'}], now=shop.now)
+    shop.tick(shop.now + 2 * HOUR)
+    shop.pump()
+    shop.arrive(shop.event("Product Viewed", *ADA, properties={"name": f"{MARK} lamp"}))
+    shop.pump()
+    shop.tick(shop.now + 49 * HOUR)
+    shop.pump()
+    assert [mail["to"] for mail in shop.ses.mails] == [EMAIL, EMAIL]
+    ada = shop.person("email", EMAIL)
+    assert ada is not None
+    assert ada.aliases
+    assert len(marked(shop)) > 10
+    return ada.id
+
+
+def another_person(shop: World) -> Event:
+    who = (("user_id", "u-bob"), ("email", "bob@example.com"))
+    return shop.event("Identify", *who, kind="identify", traits={"first_name": "Bob"}, consent=YES)
+
+
+def visits_again(shop: World) -> None:
+    """The same address, a day later, with everything that would make a letter."""
+    shop.now += DAY
+    shop.arrive(
+        shop.event("Identify", *ADA, kind="identify", consent=YES),
+        shop.event("Product Viewed", *ADA, properties={"name": "Tent"}),
+    )
+    shop.pump()
+    shop.tick(shop.now + 48 * HOUR)
+    shop.pump()
+
+
+def test_after_an_erasure_no_store_queue_or_log_holds_a_trace(shop: World, caplog: pytest.LogCaptureFixture) -> None:
+    shop.arrive(another_person(shop))
+    id = a_whole_life(shop)
+    before = len(dump(shop))
+    hers = len(marked(shop))
+    # One event is still in the queue while she is erased.
+    shop.arrive(shop.event("Product Viewed", *ADA, properties={"name": f"{MARK} mug"}))
+    status, receipt = ask("POST", f"/api/people/{id}/erase")
+    assert (status, receipt["state"]) == (200, "swept")
+    shop.now += MINUTE
+    shop.pump()
+    shop.tick(shop.now + SETTLE)
+    status, receipt = ask("GET", f"/api/erasures/{id}")
+    assert (status, receipt["state"]) == (200, "finished")
+    assert marked(shop) == []
+    assert shop.person("email", EMAIL) is None
+    assert shop.person("user_id", "u-bob") is not None
+    assert json.dumps(shop.facts).count(MARK) == 0
+    assert caplog.records
+    assert not [record for record in caplog.records if MARK in str(vars(record))]
+    counts = {line["store"]: line["count"] for line in receipt["stores"]}
+    assert counts["people"] == 2
+    assert counts["identifiers"] == 4
+    assert counts["quarantine"] == 2
+    assert counts["messages"] == 2
+    assert counts["merges"] == 1
+    assert counts["consent"] == 2
+    removed = sum(counts[store] for store in ("people", "events", "consent", "messages", "merges", "quarantine"))
+    # A suppression and a receipt have come in their place.
+    assert len(dump(shop)) == before - removed + 2
+    assert hers <= removed
+
+
+def test_the_same_address_later_is_somebody_new_who_is_not_written_to(shop: World) -> None:
+    id = a_whole_life(shop)
+    ask("POST", f"/api/people/{id}/erase")
+    shop.ses.mails.clear()
+    visits_again(shop)
+    ada = shop.person("email", EMAIL)
+    assert ada is not None
+    assert ada.id != id
+    assert set(ada.history) <= {"Identify", "Product Viewed", "Email Skipped"}
+    assert ada.aliases == []
+    assert shop.ses.mails == []
+    assert [row["why"] for row in shop.store.messages(ada)] == ["suppressed: erased"]
+
+
+def test_asking_twice_changes_nothing(shop: World) -> None:
+    id = a_whole_life(shop)
+    first = ask("POST", f"/api/people/{id}/erase")
+    assert ask("POST", f"/api/people/{id}/erase") == first
+    assert [one["person"] for one in ask("GET", "/api/erasures")[1]] == [id]
+    shop.tick(shop.now + SETTLE)
+    assert ask("GET", "/api/erasures")[1] == []
+    assert [one["state"] for one in ask("GET", "/api/erasures?finished=true")[1]] == ["finished"]
+    assert ask("POST", f"/api/people/{id}/erase")[1]["state"] == "finished"
+
+
+def test_a_shop_that_asks_for_deletion_is_obeyed_within_the_minute(shop: World) -> None:
+    id = a_whole_life(shop)
+    shop.arrive(shop.event("Delete", *ADA, kind="delete", source="shopify"))
+    shop.pump(twice=True)
+    assert [one.how for one in erasures(shop.store)] == ["shopify"]
+    shop.tick()
+    assert marked(shop) == []
+    request = find_erasure(id, shop.store)
+    assert request is not None
+    assert request.receipt()["deadline"] == iso(shop.now - MINUTE + 30 * DAY)
+    shop.tick(shop.now + SETTLE)
+    assert erasures(shop.store) == []
+
+
+def test_killed_anywhere_it_is_finished_by_the_ticks_that_follow(worlds: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A month of empty days would be a hundred places more in which nothing happens.
+    monkeypatch.setattr("tailor.flows.erase.QUARANTINE_LIFE", 0)
+
+    def run(kill_at: int | None) -> tuple[int, list[str], list[tuple[str, int | None]]]:
+        with worlds() as shop:
+            shop.arrive(shop.event("Page Viewed", *GHOST, kind="page"), shop.event("Identify", *ADA, consent=YES))
+            shop.pump()
+            shop.arrive(shop.event("Identify", *ADA, *GHOST, kind="identify"))
+            shop.pump()
+            ada = shop.person("email", EMAIL)
+            assert ada is not None
+            request_erasure(ada.id, shop.store, how="api", now=shop.now)
+            shop.gate.calls, shop.gate.kill_at = 0, kill_at
+            shop.tick()
+            shop.tick()
+            shop.tick(shop.now + SETTLE + MINUTE)
+            calls = shop.gate.calls
+            shop.gate.kill_at = None
+            shop.tick(shop.now + SETTLE + MINUTE)
+            assert erasures(shop.store) == [], f"killed after call {kill_at}"
+            (done,) = erasures(shop.store, finished=True)
+            told = [(line["store"], line["count"]) for line in done.receipt()["stores"]]
+            return calls, marked(shop), told
+
+    calls, left, receipt = run(None)
+    assert left == []
+    for kill_at in range(1, calls + 1):
+        _, left, told = run(kill_at)
+        assert left == [], f"killed after call {kill_at}"
+        assert told == receipt, f"killed after call {kill_at}"
+
+
+def test_who_was_merged_away_meanwhile_is_erased_as_who_they_are_now(shop: World) -> None:
+    shop.arrive(shop.event("Page Viewed", *GHOST, kind="page"), shop.event("Identify", *ADA, kind="identify"))
+    shop.pump()
+    ghost = shop.person(*GHOST[0])
+    assert ghost is not None
+    request_erasure(ghost.id, shop.store, how="api", now=shop.now)
+    shop.arrive(shop.event("Identify", *ADA, *GHOST, kind="identify"))
+    shop.pump()
+    shop.tick()
+    assert shop.everybody() == []
+    assert marked(shop) == []
+
+
+def test_an_event_row_written_by_a_slow_worker_is_swept_as_well(shop: World) -> None:
+    id = a_whole_life(shop)
+    ask("POST", f"/api/people/{id}/erase")
+    shop.store.put_events([(id, shop.event("Late", *ADA))])
+    assert marked(shop)
+    shop.tick(shop.now + SETTLE)
+    assert marked(shop) == []
