@@ -7,6 +7,8 @@
                            ├──not eligible──▶ SKIPPED    ├──refused for good──▶ FAILED
                            └──no rendering──▶ SKIPPED    └──no answer, killed─▶ UNKNOWN ──SES event──▶ SENT
 
+A letter that may leave later has no row yet: the person is told until when, and hands it over again.
+
 SES has no idempotency token, so nobody can send exactly once across a crash. A doubtful message stays UNKNOWN until an
 SES event settles it; without one the template's ``in_doubt`` decides: send again after :data:`DOUBT`, or never.
 SENDING is entered in one transaction with a check that the person is as it was read: what was withdrawn before cannot
@@ -29,6 +31,7 @@ from tailor.kernel.keys import digest, sign_token
 from tailor.kernel.person import Person
 from tailor.kernel.program import Program, Template
 from tailor.rules.consent import permits, view
+from tailor.rules.eligibility import PUT_OFF, Verdict, decide, purpose_of
 from tailor.rules.messages import Envelope, build_mime
 from tailor.rules.templates import Letter, Letterhead, compile_template, given
 
@@ -77,14 +80,20 @@ def deliver(owed: Mapping[str, Any], post: Post, *, now: int) -> str:
         return "GONE"
     message = owed["message"]
     row = _row(post.store, person, message)
+    verdict = _judge(owed, person, post, now)
     if row is None:
         holder = person.id
-        _claim(owed, person, post, now)
+        if not verdict.later:
+            _claim(owed, person, post, now)
     else:
         holder = row["pk"][2:]
         if settled := _resume(row, holder, message, post, now):
             _tell(person, message, settled, row.get("why", ""), post, now)
             return settled
+    if verdict.later:
+        return _put_off(person, message, verdict, post, now)
+    if verdict.why:
+        return _end(holder, person, message, "SKIPPED", verdict.why, post, now)
     try:
         letter, mime, to = _write(owed, person, post, now)
     except Rejected as refused:
@@ -134,35 +143,22 @@ def _resume(row: Mapping[str, Any], holder: str, message: str, post: Post, now: 
     return None
 
 
-def eligible(person: Person, template: Template | None, program: Program, *, suppressed: str | None, now: int) -> str:
-    """The first reason why ``person`` may not get a letter of ``template`` now, ``""`` if there is none."""
-    if template is None:
-        return "template-gone"
-    if person.email() is None:
-        return "no-email"
-    if suppressed:
-        return f"suppressed: {suppressed}"
-    purpose = purpose_of(template, program)
-    if not permits(person, purpose, program, topic=template.topic, now=now):
-        return f"no-consent: {purpose}{':' + template.topic if template.topic else ''}"
-    return ""
+def _judge(owed: Mapping[str, Any], person: Person, post: Post, now: int) -> Verdict:
+    to = person.email()
+    suppressed = post.store.suppressed(to) if to else None
+    return decide(person, owed, post.program, suppressed=suppressed, now=now)
 
 
-def purpose_of(template: Template, program: Program) -> str:
-    """What a letter is sent for: its topic's purpose, else marketing or service by its kind."""
-    if topic := program.topics.get(template.topic):
-        return topic.purpose
-    return "marketing" if template.kind == "marketing" else "service"
+def _put_off(person: Person, message: str, verdict: Verdict, post: Post, now: int) -> str:
+    """Ask the person to hand the letter over again when it may leave."""
+    _report(person, message, PUT_OFF, {"why": verdict.why, "until": verdict.at}, post, now)
+    return "PUT OFF"
 
 
 def _write(owed: Mapping[str, Any], person: Person, post: Post, now: int) -> tuple[Letter, bytes, str]:
-    """Decide eligibility, render and build; :class:`Rejected` says why there will be no letter."""
-    template = post.program.templates.get(owed["template"])
-    to = person.email()
-    suppressed = post.store.suppressed(to) if to else None
-    why = eligible(person, template, post.program, suppressed=suppressed, now=now)
-    if template is None or to is None or why:
-        raise Rejected(why, code="not-eligible")
+    """Render and build; :class:`Rejected` says why there will be no letter."""
+    template = post.program.templates[owed["template"]]
+    to = person.email() or ""
     if not template.sender.address:
         raise Rejected("its programme names no sender: add [sender] from = '...'", code="no-sender")
     urls = links(person.id, purpose_of(template, post.program), post.public_url, post.signing_keys)
@@ -246,14 +242,18 @@ def _tell(person: Person, message: str, state: str, why: str, post: Post, now: i
     if state == "UNKNOWN":
         return
     name = {"SKIPPED": "Email Skipped", "FAILED": "Email Failed"}.get(state, "Email Settled")
+    _report(person, message, name, {"why": why}, post, now)
+
+
+def _report(person: Person, message: str, name: str, about: Mapping[str, Any], post: Post, now: int) -> None:
     event = Event(
-        id=digest(message, state),
+        id=digest(message, name, *(str(value) for value in about.values())),
         kind="track",
         name=name,
         at=now,
         received=now,
         source="tailor",
         identifiers=(Identifier("person", person.id),),
-        properties={"message_id": message, "why": why},
+        properties={"message_id": message, **about},
     )
     post.reports().put(envelopes("tailor", "", [event.to_json()], received=now))

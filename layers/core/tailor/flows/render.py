@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from tailor.edges.store import Store
-from tailor.flows.deliver import eligible
 from tailor.flows.show import load
 from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import Fields, nearest
 from tailor.kernel.person import Person
 from tailor.kernel.program import Program, Template
 from tailor.rules.consent import STRICTNESS, permits, view
+from tailor.rules.eligibility import eligible
 from tailor.rules.lint import CLIPPED
 from tailor.rules.pressing import finished
 from tailor.rules.templates import compile_template, given

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tailor.edges.store import Store
-from tailor.flows.deliver import DOUBT, LEASE, eligible, purpose_of
+from tailor.flows.deliver import DOUBT, LEASE
 from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import nearest
 from tailor.kernel.instants import NEVER, iso, spell
@@ -22,6 +22,7 @@ from tailor.kernel.person import Person
 from tailor.kernel.program import Program, Template
 from tailor.rules.compiled import Compiled
 from tailor.rules.consent import permits, view
+from tailor.rules.eligibility import eligible, purpose_of
 from tailor.rules.segments import Reason
 
 REACHED = ("SENT", "DELIVERED", "COMPLAINED")

@@ -231,6 +231,10 @@ class Calendar:
     quiet: Window | None = None
 
 
+ANY_TIME = Calendar()
+"""UTC, and no quiet hours."""
+
+
 @dataclass(frozen=True, slots=True)
 class Journey:
     """Trigger, steps, and what ends it early.
@@ -261,7 +265,7 @@ class Journey:
     goal: Mapping[str, Any] | Occurrence | None = None
     priority: str = "normal"
     window: Window | None = None
-    calendar: Calendar = Calendar()
+    calendar: Calendar = ANY_TIME
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -19,7 +19,6 @@ class Compiled:
     exits, goals, entry : journey key → its compiled ``exit_when``, its ``goal`` where that is a rule, its ``entry``.
     entries : trigger → keys of the journeys it starts; a trigger is kind, colon and name: ``event:Signed Up``.
     dates : journeys that begin on a date.
-    memory : for how long, in ms, letters count for a frequency cap.
 
     Raises
     ------
@@ -39,7 +38,6 @@ class Compiled:
         self._occurrences: dict[tuple[str, ...], Filter] = {}
         for journey in program.journeys.values():
             self._read_journey(journey)
-        self.memory: int = max((cap.within for cap in program.caps.values()), default=0)
         conditions = [
             compile_rule(
                 cta.when,

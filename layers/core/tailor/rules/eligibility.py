@@ -1,25 +1,100 @@
 """Eligibility: whether a letter may leave, and when; decided here and nowhere else.
 
-The step asks when a letter becomes due, the sender asks again when it is about to leave.
+The step asks when a letter becomes due, the sender asks again when it is about to leave. Of these the first that holds
+is the answer, and what the ledger keeps as the reason:
+
+==============================  ===================================================================== ===========
+reason                          what stands in the way                                                may leave
+==============================  ===================================================================== ===========
+``template-gone``               the template is in force no more                                      never
+``holdout``, ``capped: KEY``,   what was decided when the letter became due, handed along as ``skip`` never
+…
+``no-email``                    there is no address                                                   never
+``suppressed: WHY``             the address complained, or refused for good                           never
+``no-consent: PURPOSE:TOPIC``   the person does not permit it, or has objected                        never
+``late``                        its ``not_after`` has passed, or will have when it could leave        never
+``capped: KEY``                 a frequency cap leaves no room (transactional letters have none)      never, later
+``no-window``                   windows and quiet hours that never fit each other                     never
+``quiet-hours``, ``window``     it is night where they are, or not the hour of the journey            later
+==============================  ===================================================================== ===========
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from tailor.kernel.instants import NEVER
-from tailor.kernel.journey import Calendar, Journey
+from tailor.kernel.journey import ANY_TIME, Calendar, Window
 from tailor.kernel.person import Person
 from tailor.kernel.program import Program, Template
 from tailor.rules.calendar import closes, opens, zone
 from tailor.rules.consent import permits, view
 
+PUT_OFF = "Email Put Off"
+"""What the sender reports of a letter that may leave later; the person hands it over again at ``until``."""
 ROUNDS = 20
 """Windows and quiet hours looked at in turn; two that never fit each other would go on for ever."""
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a letter may leave: now where ``why`` is empty, else from ``at`` on, which is ``NEVER`` for never."""
+
+    why: str = ""
+    at: int = NEVER
+
+    @property
+    def later(self) -> bool:
+        """Whether it is only to wait."""
+        return bool(self.why) and self.at < NEVER
+
+
+GO = Verdict()
+"""Nothing stands in the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """When whoever owes a letter wants it to leave.
+
+    ``window``: local times of its journey or campaign; ``not_after``: instant after which it is of no use; ``patient``:
+    whether it waits for room where a cap leaves none, and is left out otherwise.
+    """
+
+    window: Window | None = None
+    calendar: Calendar = ANY_TIME
+    not_after: int = NEVER
+    patient: bool = False
+
+
+def decide(person: Person, owed: Mapping[str, Any], program: Program, *, suppressed: str | None, now: int) -> Verdict:
+    """Whether the letter ``owed`` may leave now.
+
+    Parameters
+    ----------
+    owed : ``{"message", "journey", "template"}`` and, where they apply, ``skip`` (a reason decided before) and
+        ``not_after`` (an instant).
+    suppressed : why the address must not be written to, ``None`` where it may.
+    """
+    template = program.templates.get(owed["template"])
+    if template is None:
+        return Verdict("template-gone")
+    if skip := owed.get("skip"):
+        return Verdict(str(skip))
+    if why := eligible(person, template, program, suppressed=suppressed, now=now):
+        return Verdict(why)
+    journey = program.journeys.get(owed["journey"])
+    terms = Terms(not_after=owed.get("not_after", NEVER))
+    if journey is not None:
+        terms = Terms(journey.window, journey.calendar, terms.not_after)
+    return when(person, owed["message"], template, terms, program, now=now)
+
+
 def eligible(person: Person, template: Template | None, program: Program, *, suppressed: str | None, now: int) -> str:
-    """The first reason why ``person`` may not get a letter of ``template`` now, ``""`` if there is none."""
+    """The first reason why ``person`` may get no letter of ``template`` as things stand, ``""`` if there is none."""
     if template is None:
         return "template-gone"
     if person.email() is None:
@@ -32,6 +107,20 @@ def eligible(person: Person, template: Template | None, program: Program, *, sup
     return ""
 
 
+def when(person: Person, message: str, template: Template, terms: Terms, program: Program, *, now: int) -> Verdict:
+    """When a letter may leave, by deadlines, caps, windows and quiet hours."""
+    if now > terms.not_after:
+        return Verdict("late")
+    leave = leaves(person, terms, template, program, now=now)
+    if leave.why and not leave.later:
+        return leave
+    cap, room = capped(person, message, template, program, now=leave.at if leave.later else now)
+    if cap and not terms.patient:
+        return Verdict(f"capped: {cap}")
+    verdict = Verdict(f"capped: {cap}", room) if cap else leave
+    return Verdict("late") if verdict.why and verdict.at > terms.not_after else verdict
+
+
 def purpose_of(template: Template, program: Program) -> str:
     """What a letter is sent for: its topic's purpose, else marketing or service by its kind."""
     if topic := program.topics.get(template.topic):
@@ -39,24 +128,32 @@ def purpose_of(template: Template, program: Program) -> str:
     return "marketing" if template.kind == "marketing" else "service"
 
 
-def capped(person: Person, template: Template, program: Program, *, now: int) -> tuple[str, int]:
-    """The first cap that leaves no room for a letter of ``template`` at ``now``, and when there will be room again.
+def capped(person: Person, message: str, template: Template, program: Program, *, now: int) -> tuple[str, int]:
+    """The cap that leaves no room for ``message`` at ``now`` for longest, and when there will be room again.
 
-    ``("", now)`` where there is room. Transactional letters are never capped.
+    ``("", now)`` where there is room. Transactional letters are never capped. A letter that has its place already
+    gives way to those that had theirs before.
     """
     if template.kind != "marketing":
         return "", now
+    mine = (person.letters[message][0], message) if message in person.letters else (NEVER, message)
+    before = [(at, topic) for one, (at, topic) in person.letters.items() if (at, one) < mine]
     worst, room = "", now
     for cap in program.caps.values():
         if cap.topic and cap.topic != template.topic:
             continue
-        counted = sorted(at for at, topic in person.letters.values() if not cap.topic or topic == cap.topic)
-        recent = [at for at in counted if at > now - cap.within]
-        if len(recent) >= cap.most:
-            free = recent[-cap.most] + cap.within
-            if free > room:
-                worst, room = cap.key, free
+        counted = sorted(at for at, topic in before if at > now - cap.within and cap.topic in ("", topic))
+        if len(counted) >= cap.most and (free := counted[-cap.most] + cap.within) > room:
+            worst, room = cap.key, free
     return worst, room
+
+
+def count(person: Person, message: str, template: Template, program: Program, *, now: int) -> None:
+    """Give a letter that is about to be owed its place under the frequency caps."""
+    memory = max((cap.within for cap in program.caps.values()), default=0)
+    if template.kind == "marketing" and memory:
+        person.letters = {one: place for one, place in person.letters.items() if place[0] > now - memory}
+        person.letters[message] = [now, template.topic]
 
 
 def where_of(person: Person, calendar: Calendar, program: Program, *, now: int) -> ZoneInfo:
@@ -65,21 +162,19 @@ def where_of(person: Person, calendar: Calendar, program: Program, *, now: int) 
     return (zone(told) if isinstance(told, str) else None) or zone(calendar.time_zone) or ZoneInfo("UTC")
 
 
-def leaves(person: Person, journey: Journey | None, template: Template, program: Program, *, now: int) -> int:
-    """The first instant from ``now`` on at which windows and quiet hours let a letter leave; ``NEVER``: none does."""
-    if journey is None:
-        return now
-    quiet = journey.calendar.quiet if template.kind == "marketing" else None
-    if journey.window is None and quiet is None:
-        return now
-    where = where_of(person, journey.calendar, program, now=now)
-    at = now
+def leaves(person: Person, terms: Terms, template: Template, program: Program, *, now: int) -> Verdict:
+    """When windows and quiet hours let a letter leave: quiet hours bind marketing alone, windows every letter."""
+    quiet = terms.calendar.quiet if template.kind == "marketing" else None
+    if terms.window is None and quiet is None:
+        return GO
+    where = where_of(person, terms.calendar, program, now=now)
+    at, why = now, ""
     for _ in range(ROUNDS):
         before = at
         if quiet is not None and (end := closes(quiet, where, at=at)) is not None:
-            at = end
-        if journey.window is not None:
-            at = opens(journey.window, where, at=at)
+            at, why = end, why or "quiet-hours"
+        if terms.window is not None and (start := opens(terms.window, where, at=at)) > at:
+            at, why = start, why or "window"
         if at == before:
-            return at
-    return NEVER
+            return Verdict(why, at) if why else GO
+    return Verdict("no-window")

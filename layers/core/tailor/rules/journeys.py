@@ -39,7 +39,7 @@ from tailor.rules.calendar import anniversary, next_time
 from tailor.rules.compiled import Compiled
 from tailor.rules.consent import View, view
 from tailor.rules.effects import Effects
-from tailor.rules.eligibility import capped, leaves, purpose_of, where_of
+from tailor.rules.eligibility import GO, Terms, count, purpose_of, when, where_of
 
 RETRY = 40 * MINUTE
 """An owed message nobody reported on is handed over again after this, then after 4, 16, ... times as long."""
@@ -267,31 +267,22 @@ class Walk:
         return here + 1 if enrolment.pop("heard", False) else course.place(otherwise, here)
 
     def _letter(self, key: str, journey: Journey, course: Course, step: Send, here: int) -> int | None:
-        """Owe the letter, put it off (``None``), or leave it out with the reason in the ledger."""
+        """Owe the letter, put it off (``None``), or owe it with the reason for which it is left out."""
         person, program = self.person, self.compiled.program
         enrolment = person.enrolments[key]
         planned: int = enrolment.get("planned", enrolment["wake"])
         deadline = NEVER if step.not_after is None else planned + step.not_after
-        template = program.templates.get(step.template)
-        skip = ""
-        if template is not None:
-            leave = leaves(person, journey, template, program, now=self.now)
-            cap, room = capped(person, template, program, now=leave) if leave < NEVER else ("", leave)
-            if cap and step.capped == "skip":
-                skip = f"capped: {cap}"
-            elif leave >= NEVER:
-                skip = "no-window"
-            elif max(leave, room) > deadline:
-                skip = "late"
-            elif (later := max(leave, room)) > self.now:
-                enrolment["planned"], enrolment["wake"] = planned, later
+        message, verdict = self._message(key, course, here), GO
+        if template := program.templates.get(step.template):
+            terms = Terms(journey.window, journey.calendar, deadline, step.capped == "wait")
+            verdict = when(person, message, template, terms, program, now=self.now)
+            if verdict.later:
+                enrolment["planned"], enrolment["wake"] = planned, verdict.at
                 return None
-            if not skip and template.kind == "marketing" and self.compiled.memory:
-                message = self._message(key, course, here)
-                person.letters = {m: e for m, e in person.letters.items() if e[0] > self.now - self.compiled.memory}
-                person.letters[message] = [self.now, template.topic]
+            if not verdict.why:
+                count(person, message, template, program, now=self.now)
         enrolment.pop("planned", None)
-        self._owe(key, course, here, step.template, skip, deadline)
+        self._owe(message, key, here, step.template, verdict.why, deadline)
         return here + 1
 
     def _message(self, key: str, course: Course, here: int) -> str:
@@ -299,9 +290,8 @@ class Walk:
         turned: int = here + enrolment.get("turn", 0) * len(course.steps)
         return message_id(self.person.id, key, turned, enrolment["entered"])
 
-    def _owe(self, key: str, course: Course, here: int, template: str, skip: str, deadline: int) -> None:
+    def _owe(self, message: str, key: str, here: int, template: str, skip: str, deadline: int) -> None:
         enrolment = self.person.enrolments[key]
-        message = self._message(key, course, here)
         owed = {
             "journey": key.partition("#")[0],
             "step": here,

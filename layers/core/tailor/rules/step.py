@@ -17,6 +17,7 @@ from tailor.rules import chain, profile
 from tailor.rules.compiled import Compiled
 from tailor.rules.consent import View, fold, view
 from tailor.rules.effects import Effects
+from tailor.rules.eligibility import PUT_OFF
 from tailor.rules.journeys import NEWS, REQUESTED, Walk
 
 MESSAGE_STATES = {
@@ -28,8 +29,6 @@ MESSAGE_STATES = {
 }
 """What an event about a message says of its state in the send ledger."""
 
-PUT_OFF = "Email Put Off"
-"""The sender could not send now; the letter stays owed and is handed over again at ``until``."""
 SETTLING = 8
 """Rounds in which journeys set attributes that change segments that start journeys; the rest waits a minute."""
 
@@ -154,7 +153,7 @@ def _report(person: Person, event: Event, effects: Effects) -> None:
         if event.name == PUT_OFF:
             owed = person.owed.get(message)
             if owed is not None:
-                owed["retry"] = event.properties["until"]
+                owed["retry"], owed["tries"] = event.properties["until"], 0
             return
         person.owed.pop(message, None)
         if event.name in ("Email Skipped", "Email Failed"):
