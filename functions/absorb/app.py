@@ -1,4 +1,4 @@
-"""Queue records → people. Each record is an envelope of our own door, or an SES event that SNS delivered raw.
+"""Queue records → people. What a record may hold says :mod:`tailor.flows.unpack`.
 
 A batch is absorbed as a whole (one read and one write for each person). Should anything but a transient refusal stop
 it, every record is tried alone, so that one bad record holds up nobody; what can never be absorbed goes to quarantine.
@@ -6,15 +6,13 @@ it, every record is tried alone, so that one bad record holds up nobody; what ca
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from typing import Any
 
 from tailor.edges import runtime
 from tailor.flows.absorb import absorb
+from tailor.flows.unpack import unpack
 from tailor.kernel.errors import Rejected, Transient
-from tailor.kernel.event import Event
-from tailor.kernel.inbound import Inbound
-from tailor.sources import SOURCES
 
 logger = runtime.logger()
 
@@ -23,7 +21,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """SQS batch in, partial batch response out."""
     records = event["Records"]
     try:
-        runtime.count("EventsAbsorbed", _absorb(records))
+        _absorb(records)
         return {"batchItemFailures": []}
     except Transient as refused:
         logger.warning("batch goes back to the queue", extra={"why": str(refused), "records": len(records)})
@@ -33,30 +31,32 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in records if not _alone(r)]}
 
 
-def _absorb(records: list[dict[str, Any]]) -> int:
-    events = [event for record in records for event in _events(record["body"])]
-    absorb(events, runtime.store(), runtime.compiled(), new_id=runtime.person_id, now=runtime.now())
-    return len(events)
-
-
-def _events(text: str) -> list[Event]:
-    if text.startswith('{"source":'):
-        return [Event.from_json(raw) for raw in json.loads(text)["events"]]
-    parsed = SOURCES["ses"].to_events(Inbound("POST", "/", {}, text.encode()), now=runtime.now())
-    for reason, _ in parsed.refused:
-        raise reason
-    return parsed.events
+def _absorb(records: list[dict[str, Any]]) -> None:
+    now = runtime.now()
+    unpacked = [
+        unpack(record["body"], claimed=lambda claim: runtime.claims().fetch(claim), now=now) for record in records
+    ]
+    events = [event for one in unpacked for event in one.events]
+    absorb(events, runtime.store(), runtime.compiled(), new_id=runtime.person_id, now=now)
+    _quarantine([row for one in unpacked for row in one.rows])
+    for reason, times in Counter(reason for one in unpacked for reason in one.ignored).items():
+        logger.info("ignored", extra={"reason": reason, "times": times})
+    runtime.count("EventsAbsorbed", len(events))
 
 
 def _alone(record: dict[str, Any]) -> bool:
     """Absorb one record; whether it is dealt with."""
     try:
-        runtime.count("EventsAbsorbed", _absorb([record]))
+        _absorb([record])
     except Rejected as error:
-        row = {"source": "ses", "reason": error.problem(), "raw": record["body"]}
-        runtime.store().quarantine([row], now=runtime.now())
-        runtime.count("EventsQuarantined")
+        _quarantine([{"source": "queue", "reason": error.problem(), "raw": record["body"]}])
     except Exception:
         logger.exception("record goes back to the queue", extra={"record": record["messageId"]})
         return False
     return True
+
+
+def _quarantine(rows: list[dict[str, Any]]) -> None:
+    if rows:
+        runtime.store().quarantine(rows, now=runtime.now())
+        runtime.count("EventsQuarantined", len(rows))

@@ -407,6 +407,7 @@ class Quarantined(BaseModel):
 
     model_config = ConfigDict(extra="allow")
     id: str
+    at: str
     source: str
     reason: dict[str, Any]
     raw: Any = None

@@ -19,6 +19,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         secrets=runtime.secret_of_key,
         enqueue=lambda bodies: runtime.ingest_queue().put(bodies),
         quarantine=lambda rows: runtime.store().quarantine(rows, now=now),
+        wait=lambda key, rate: runtime.meter().wait(key, rate, now=now),
     )
     answer = ingest(inbound(event), door, now=now)
     _count(answer)

@@ -20,7 +20,7 @@ from tailor.kernel.event import Event
 from tailor.kernel.fields import nearest
 from tailor.kernel.inbound import Inbound, Parsed
 from tailor.kernel.instants import iso, parse_instant
-from tailor.sources import GREETINGS, SOURCES, Source
+from tailor.sources import GREETINGS, SOURCES, Source, read
 
 COLUMNS = "column_headers.tsv"
 """The file beside Adobe's ``hit_data.tsv`` that names its columns."""
@@ -85,7 +85,7 @@ def _read(source: Source, request: Inbound, arguments: argparse.Namespace, *, no
         if not arguments.secret:
             raise Rejected("give --secret to verify the request, or --no-verify", code="no-secret")
         source.verify(request, arguments.secret.encode(), now=now)
-    return source.to_events(request, now=now)
+    return read(source, request, now=now)
 
 
 def _requests(arguments: argparse.Namespace) -> Iterator[tuple[str, Inbound]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -11,17 +11,21 @@ from botocore.exceptions import ClientError
 from tailor.kernel.errors import Transient
 
 MESSAGE_BYTES = 200_000
-"""Room for events in one queue message; SQS allows 256 KiB a message (and 1 MiB a request)."""
+"""Room for events in one queue message."""
+MESSAGE_LIMIT = 250_000
+"""A message larger than this lies in S3, and the queue holds a claim on it; SQS allows 256 KiB a message (and 1 MiB a
+request)."""
 MESSAGE_EVENTS = 25
 REQUEST_BYTES = 900_000
 
 
 class Queue:
-    """One SQS queue."""
+    """One SQS queue. ``aside`` lays down what is too large for it, and answers the claim."""
 
-    def __init__(self, client: Any, url: str) -> None:
+    def __init__(self, client: Any, url: str, aside: Callable[[str], str] | None = None) -> None:
         self._client = client
         self._url = url
+        self._aside = aside
 
     def put(self, bodies: Iterable[dict[str, Any]]) -> None:
         """Send every body, up to ten a request.
@@ -35,6 +39,10 @@ class Queue:
         for body in bodies:
             text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
             weight = len(text.encode("utf-8", "surrogatepass"))
+            if weight > MESSAGE_LIMIT and self._aside is not None:
+                about = {name: value for name, value in body.items() if name != "events"}
+                text = json.dumps({**about, "claim": self._aside(text)}, separators=(",", ":"), ensure_ascii=False)
+                weight = len(text)
             if batch and (len(batch) == 10 or size + weight > REQUEST_BYTES):
                 self._send(batch)
                 batch, size = [], 0
@@ -61,7 +69,7 @@ class Queue:
 
 
 def envelopes(source: str, key: str, events: Sequence[dict[str, Any]], *, received: int) -> list[dict[str, Any]]:
-    """Events of one request as queue messages, each with at most 25 events and 200 KB."""
+    """Events of one request as queue messages, each with at most 25 events and 200 KB, or one larger event."""
     out: list[dict[str, Any]] = []
     size = MESSAGE_BYTES
     for event in events:

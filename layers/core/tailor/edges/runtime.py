@@ -26,6 +26,8 @@ from tailor.kernel.keys import new_id
 from tailor.kernel.program import Program
 
 if TYPE_CHECKING:
+    from tailor.edges.claims import Claims
+    from tailor.edges.meter import Meter
     from tailor.edges.outside import Outside
     from tailor.rules.compiled import Compiled
 
@@ -100,8 +102,24 @@ def store() -> Store:
 
 @cache
 def ingest_queue() -> Queue:
-    """Where events wait for ``absorb``."""
-    return Queue(client("sqs"), os.environ["INGEST_QUEUE_URL"])
+    """Where events wait for ``absorb``; those too large for it lie in S3."""
+    return Queue(client("sqs"), os.environ["INGEST_QUEUE_URL"], aside=lambda text: claims().keep(text))
+
+
+@cache
+def claims() -> Claims:
+    """What was too large for the ingest queue."""
+    from tailor.edges.claims import Claims
+
+    return Claims(client("s3"), os.environ.get("CLAIMS_BUCKET", ""))
+
+
+@cache
+def meter() -> Meter:
+    """How often each source's key comes."""
+    from tailor.edges.meter import Meter
+
+    return Meter(lambda key, window, by: store().spend(key, window, by))
 
 
 @cache

@@ -10,7 +10,8 @@ row           pk                      sk                     holds
 ============  ======================  =====================  ==============================================
 identifier    ``I#kind#hash``         ``I``                  ``p`` person: a unique claim; after an erasure
                                                              ``gone``, its instant, until ``ttl``
-event         ``P#person``            ``E#time#mark``        ``n`` name, ``b`` JSON; expires by ``ttl``
+event         ``P#person``            ``E#time#mark``        ``n`` name, ``b`` JSON, or ``z`` packed JSON of a
+                                                             large one; expires by ``ttl``
 consent       ``P#person``            ``C#version#index``    ``b`` JSON, hash-chained
 message       ``P#person``            ``S#message``          the send ledger, no body
 merge         ``P#person``            ``G#time#other``       ``s`` the state merged away
@@ -20,8 +21,10 @@ job           ``K#job``               name                   ``v`` version, ``s`
 erasure       ``K#erasure``           person                 likewise: a request, and how far it is
 receipt       ``K#erased``            person                 likewise: an erasure that is finished
 counter       ``R#owner``             what                   ``n``
+pace          ``R#key``               ``pace``               ``w`` window, ``n`` requests counted in it
 delivery      ``W#webhook``           ``time#mark``          ``state``, ``why``, ``s`` packed JSON: the fact told
-quarantine    ``Q#day``               ``time#hash``          ``s`` packed JSON: reason and raw item
+quarantine    ``Q#day``               ``hash#part``          ``at`` instant, ``s`` part of the packed JSON: reason
+                                                             and raw item
 ============  ======================  =====================  ==============================================
 """
 
@@ -31,6 +34,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from tailor.edges.dynamo import Dynamo, Item, encode, pack_item, unpack_item
@@ -42,7 +46,11 @@ from tailor.kernel.person import Person
 
 EVENT_LIFE = 395 * DAY
 """How long event rows live: 13 months."""
+EVENT_BYTES = 300_000
+"""The largest event row, packed if it has to be; DynamoDB allows 400 KB an item with all its names and keys."""
 QUARANTINE_LIFE = 30 * DAY
+PART_BYTES = 350_000
+"""A packed row of the quarantine is cut into parts of this size."""
 DELIVERY_LIFE = 30 * DAY
 """How long what was told to a webhook can be told again."""
 GONE_LIFE = 15 * DAY
@@ -284,7 +292,7 @@ class Store:
         seen: set[str] = set()
         for id in (person.id, *person.aliases):
             for row in self._rows(f"P#{id}", "E#", newest_first=newest_first):
-                event = Event.from_json(json.loads(row["b"]))
+                event = Event.from_json(_unpack_document(row["z"]) if "z" in row else json.loads(row["b"]))
                 if event.mark not in seen:
                     seen.add(event.mark)
                     yield event
@@ -577,6 +585,29 @@ class Store:
         """Begin a counter anew."""
         self._db.call("delete_item", TableName=self._ledger, Key=pack_item({"pk": f"R#{owner}", "sk": what}))
 
+    def spend(self, key: str, window: int, by: int) -> int:
+        """Add to the requests of a source's key in a window of time; answers what they are now. One row a key."""
+        row = {
+            "TableName": self._ledger,
+            "Key": pack_item({"pk": f"R#{key}", "sk": "pace"}),
+            "ReturnValues": "UPDATED_NEW",
+        }
+        values = pack_item({":w": window, ":n": by})
+        try:
+            answer = self._db.call(
+                "update_item",
+                **row,
+                UpdateExpression="ADD n :n",
+                ConditionExpression="w = :w",
+                ExpressionAttributeValues=values,
+            )
+        except Stale:
+            # The first of a new window; what two of them count at once is lost.
+            answer = self._db.call(
+                "update_item", **row, UpdateExpression="SET w = :w, n = :n", ExpressionAttributeValues=values
+            )
+        return int(unpack_item(answer["Attributes"])["n"])
+
     # ---- what webhooks are told
 
     def open_delivery(self, webhook: str, delivery: str, fact: Mapping[str, Any]) -> None:
@@ -625,33 +656,56 @@ class Store:
     # ---- quarantine
 
     def quarantine(self, rows: Iterable[Mapping[str, Any]], *, now: int) -> None:
-        """Keep what a verified sender sent and we could not use; each row has ``source``, ``reason`` and ``raw``."""
+        """Keep what a verified sender sent and we could not use; each row has ``source``, ``reason`` and ``raw``.
+
+        The same row twice in a day is one: senders repeat what they got no answer to.
+        """
         items = []
         for row in rows:
             packed = _pack_document(row)
-            items.append(
-                {
-                    "pk": f"Q#{iso(now)[:10]}",
-                    "sk": f"{now:013d}#{digest(str(row.get('source')), packed.hex(), size=8)}",
-                    "s": packed,
-                    "ttl": (now + QUARANTINE_LIFE) // 1000,
-                }
-            )
+            mark = digest(str(row.get("source")), packed.hex(), size=10)
+            for part, start in enumerate(range(0, len(packed), PART_BYTES)):
+                items.append(
+                    {
+                        "pk": f"Q#{iso(now)[:10]}",
+                        "sk": f"{mark}#{part:03d}",
+                        "at": now,
+                        "s": packed[start : start + PART_BYTES],
+                        "ttl": (now + QUARANTINE_LIFE) // 1000,
+                    }
+                )
         self._db.put_all(self._ledger, items)
 
-    def quarantined(self, day: str) -> list[dict[str, Any]]:
-        """The quarantine of one day (``2026-11-24``), each row with its ``id``."""
-        rows = self._db.query(
+    def quarantined(self, day: str) -> Iterator[dict[str, Any]]:
+        """The quarantine of one day (``2026-11-24``) in no order, each row with its ``id`` and ``at``, as consumed."""
+        return self._quarantined(day, "")
+
+    def quarantined_row(self, id: str) -> dict[str, Any] | None:
+        """One row of the quarantine."""
+        day, _, mark = id.partition("/")
+        return next(self._quarantined(day, f"{mark}#"), None) if mark else None
+
+    def _quarantined(self, day: str, prefix: str) -> Iterator[dict[str, Any]]:
+        for mark, parts in groupby(self._parts(day, prefix), lambda row: row["sk"].partition("#")[0]):
+            rows = list(parts)
+            document = _unpack_document(b"".join(row["s"] for row in rows))
+            yield {"id": f"{day}/{mark}", "at": rows[0]["at"], **document}
+
+    def _parts(self, day: str, prefix: str) -> Iterator[Item]:
+        condition, values = "pk = :pk", {":pk": f"Q#{day}"}
+        if prefix:
+            condition, values = f"{condition} AND begins_with(sk, :sk)", {**values, ":sk": prefix}
+        return self._db.query(
             TableName=self._ledger,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=pack_item({":pk": f"Q#{day}"}),
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=pack_item(values),
         )
-        return [{"id": f"{day}/{row['sk']}", **_unpack_document(row["s"])} for row in rows]
 
     def unquarantine(self, id: str) -> None:
         """Drop one row of the quarantine, after its replay."""
-        day, _, sk = id.partition("/")
-        self._db.call("delete_item", TableName=self._ledger, Key=pack_item({"pk": f"Q#{day}", "sk": sk}))
+        day, _, mark = id.partition("/")
+        parts = list(self._parts(day, f"{mark}#"))
+        self._db.delete_all(self._ledger, ({"pk": part["pk"], "sk": part["sk"]} for part in parts))
 
 
 ALL_DUE_SHARDS = range(DUE_SHARDS)
@@ -662,11 +716,13 @@ def _person(row: Item) -> Person:
 
 
 def _event_row(person: str, event: Event) -> Item:
+    written = json.dumps(event.to_json(), separators=(",", ":"), ensure_ascii=False)
+    large = len(written.encode("utf-8", "surrogatepass")) > EVENT_BYTES if len(written) > EVENT_BYTES // 4 else False
     return {
         "pk": f"P#{person}",
         "sk": f"E#{event.at:013d}#{event.mark}",
         "n": event.name,
-        "b": json.dumps(event.to_json(), separators=(",", ":"), ensure_ascii=False),
+        **({"z": _pack_document(event.to_json())} if large else {"b": written}),
         "ttl": (event.at + EVENT_LIFE) // 1000,
     }
 

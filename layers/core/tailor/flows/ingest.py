@@ -4,11 +4,13 @@
 what came                                    status  what becomes of it
 ===========================================  ======  ==========================================
 calls, webhooks                              200     events in the queue, unusable ones in quarantine
+a vendor's trial of the door                 200     a line in the log
 a signed webhook of which nothing is usable  202     quarantine; providers switch off endpoints that fail
 a broken body                                400     nothing
 a wrong key or signature                     401     nothing
 a route or source we do not have             404     nothing
-too much                                     413     nothing
+too much at once                             413     nothing
+too often                                    429     nothing; the sender is told when to come again
 the queue or the ledger is in trouble        503     the sender tries again; every event has its own id
 ===========================================  ======  ==========================================
 """
@@ -16,21 +18,25 @@ the queue or the ledger is in trouble        503     the sender tries again; eve
 from __future__ import annotations
 
 import json
+import zlib
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tailor.edges.bus import MESSAGE_BYTES, envelopes
+from tailor.edges.store import EVENT_BYTES
 from tailor.kernel.errors import Rejected, Transient
 from tailor.kernel.inbound import Inbound, Parsed
 from tailor.kernel.keys import digest
-from tailor.sources import SOURCES, Source
+from tailor.kernel.proof import IN_QUERY
+from tailor.sources import ANSWERS, BY_GET, GREETINGS, HEADERS, SOURCES, Source, read
 from tailor.sources.segment import SEGMENT
 
 REQUEST_BYTES = 4 * 1024 * 1024
 """The most any source may send at once; sources may allow less."""
-QUARANTINE_CHARACTERS = 100_000
-"""A refused item longer than this is kept as the beginning of its text."""
+RATE = 500
+"""Requests a second by one key, unless the key says otherwise."""
 
 OPEN = {"access-control-allow-origin": "*"}
 """Pages of any origin may send events: what admits them is the write key."""
@@ -40,6 +46,7 @@ PREFLIGHT = {
     "access-control-allow-headers": "authorization, content-type",
     "access-control-max-age": "86400",
 }
+TAKEN = {"success": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +55,19 @@ class Door:
 
     Attributes
     ----------
-    key : digest of a source's key → its document ``{"id", "source", ...}``, ``None`` for an unknown one.
+    key : digest of a source's key → its document ``{"id", "source", "rate", ...}``, ``None`` for an unknown one.
     secrets : key id → signing secrets valid now; two while one is being replaced.
     enqueue : puts envelopes into the ingest queue.
-    quarantine : keeps rows ``{"source", "key", "reason", "raw"}`` of what could not be used.
+    quarantine : keeps rows ``{"source", "key", "reason", "raw", "request"}`` of what could not be used; the same row
+        twice is one.
+    wait : key id, requests a second it may make → seconds until it may come again, 0 for at once.
     """
 
     key: Callable[[str], Mapping[str, Any] | None]
     secrets: Callable[[str], Sequence[bytes]]
     enqueue: Callable[[list[dict[str, Any]]], None]
     quarantine: Callable[[list[dict[str, Any]]], None]
+    wait: Callable[[str, int], int]
 
 
 @dataclass(slots=True)
@@ -74,58 +84,79 @@ class Answer:
     ignored: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who was let in: the source, the id of its key, how often it may come, and why it tries the door, if it does."""
+
+    source: Source
+    key: str
+    rate: int
+    greeting: str = ""
+
+
 def ingest(request: Inbound, door: Door, *, now: int) -> Answer:
     """Take one request; every outcome is an :class:`Answer`."""
     if request.method == "OPTIONS":
         return Answer(204, "", PREFLIGHT)
     try:
-        source, key = _admit(request, door, now=now)
-        parsed = _read(source, request, now=now)
-        _hand_over(source, key, parsed, door, now=now)
+        caller = _admit(request, door, now=now)
+        if wait := door.wait(caller.key, caller.rate):
+            return _later(429, "too many requests by this key; send it again later", wait)
+        parsed = Parsed(ignored=[caller.greeting]) if caller.greeting else _read(caller.source, request, now=now)
+        _hand_over(caller, request, parsed, door, now=now)
     except Rejected as error:
-        headers = OPEN | {"content-type": "application/problem+json"}
-        return Answer(
-            error.status, error.problem(), headers | ({"allow": "POST, OPTIONS"} if error.status == 405 else {})
-        )
+        allow = {"allow": "POST, OPTIONS"} if error.status == 405 else {}
+        return Answer(error.status, error.problem(), OPEN | {"content-type": "application/problem+json"} | allow)
     except Transient as error:
-        body = {"type": "about:blank", "title": "Try again", "status": 503, "detail": "not taken; send it again"}
-        headers = OPEN | {"content-type": "application/problem+json", "retry-after": str(error.retry_after)}
-        return Answer(503, body, headers)
-    useless = source.signed and bool(parsed.refused) and not parsed.events
-    return Answer(
-        202 if useless else 200,
-        {"success": True},
-        OPEN,
-        source.name,
-        key,
-        len(parsed.events),
-        len(parsed.refused),
-        parsed.ignored,
-    )
+        return _later(503, "not taken; send it again", error.retry_after)
+    return _taken(caller, parsed)
 
 
-def _admit(request: Inbound, door: Door, *, now: int) -> tuple[Source, str]:
-    """The source and the id of its key, once the request has proved them."""
-    if request.method != "POST":
-        raise Rejected("send a POST request", code="bad-method", status=405)
+def _later(status: int, detail: str, seconds: int) -> Answer:
+    body = {"type": "about:blank", "title": "Try again", "status": status, "detail": detail}
+    return Answer(status, body, OPEN | {"content-type": "application/problem+json", "retry-after": str(seconds)})
+
+
+def _taken(caller: Caller, parsed: Parsed) -> Answer:
+    """The answer in the vendor's own words where it has any, and listens to nothing else."""
+    counts = (caller.source.name, caller.key, len(parsed.events), len(parsed.refused), parsed.ignored)
+    if caller.source.name in ANSWERS:
+        kind, said = ANSWERS[caller.source.name]
+        return Answer(200, said, OPEN | {"content-type": kind}, *counts)
+    useless = caller.source.signed and bool(parsed.refused) and not parsed.events
+    return Answer(202 if useless else 200, TAKEN, OPEN, *counts)
+
+
+def _admit(request: Inbound, door: Door, *, now: int) -> Caller:
+    """Who sends, once the request has proved it, or only tries the door."""
     if len(request.body) > REQUEST_BYTES:
         detail = f"the request has {len(request.body)} bytes, the limit is {REQUEST_BYTES}"
         raise Rejected(detail, code="too-large", status=413)
     match request.path.split("/"):
         case ["", "v1", _]:
-            return SEGMENT, _known(SEGMENT, SEGMENT.write_key(request), door)
+            _check_method(request)
+            return _known(SEGMENT, SEGMENT.write_key(request), door)
         case ["", "sources", name, key] if (source := SOURCES.get(name)) and source.signed:
-            id = _known(source, key, door)
-            _prove(source, request, door.secrets(id), now=now)
-            return source, id
+            _check_method(request, by_get=name in BY_GET)
+            caller = _known(source, key, door)
+            if name in GREETINGS and (greeting := GREETINGS[name](request)):
+                return Caller(source, caller.key, caller.rate, greeting)
+            _prove(source, request, door.secrets(caller.key), now=now)
+            return caller
+    _check_method(request)
     raise Rejected("there is nothing here; post to /v1/batch or /sources/<source>/<key>", code="not-found", status=404)
 
 
-def _known(source: Source, key: str | None, door: Door) -> str:
+def _check_method(request: Inbound, *, by_get: bool = False) -> None:
+    if request.method != "POST" and not (by_get and request.method in ("GET", "HEAD")):
+        raise Rejected("send a POST request", code="bad-method", status=405)
+
+
+def _known(source: Source, key: str | None, door: Door) -> Caller:
     document = door.key(digest(key)) if key else None
     if document is None or document.get("source") != source.name:
         raise Rejected(f"this is no key of a {source.name} source; copy it anew", code="unknown-key", status=401)
-    return str(document["id"])
+    return Caller(source, str(document["id"]), int(document.get("rate", RATE)))
 
 
 def _prove(source: Source, request: Inbound, secrets: Sequence[bytes], *, now: int) -> None:
@@ -143,27 +174,46 @@ def _prove(source: Source, request: Inbound, secrets: Sequence[bytes], *, now: i
 def _read(source: Source, request: Inbound, *, now: int) -> Parsed:
     """The events; where the sender has signed what cannot be read, the body goes to quarantine as it is."""
     try:
-        parsed = source.to_events(request, now=now)
+        parsed = read(source, request, now=now)
     except Rejected as error:
         if not source.signed:
             raise
-        return Parsed(refused=[(error, request.body.decode("utf-8", "replace"))])
+        return Parsed(refused=[(error, _whole(request.body))])
     if len(request.body) > MESSAGE_BYTES // 2:
-        for event in [event for event in parsed.events if len(json.dumps(event.to_json())) > MESSAGE_BYTES]:
+        for event in [event for event in parsed.events if _too_large(event.to_json())]:
             parsed.events.remove(event)
-            refusal = Rejected(f"the event is larger than {MESSAGE_BYTES} bytes", code="too-large", status=413)
+            refusal = Rejected("the event is too large to be stored", code="too-large", status=413)
             parsed.refused.append((refusal, event.to_json()))
     return parsed
 
 
-def _hand_over(source: Source, key: str, parsed: Parsed, door: Door, *, now: int) -> None:
+def _too_large(event: dict[str, Any]) -> bool:
+    written = json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return len(written) > EVENT_BYTES and len(zlib.compress(written)) > EVENT_BYTES
+
+
+def _whole(body: bytes) -> Any:
+    """A body that can be read again byte for byte."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return {"base64": b64encode(body).decode()}
+
+
+def _hand_over(caller: Caller, request: Inbound, parsed: Parsed, door: Door, *, now: int) -> None:
+    name = caller.source.name
     if parsed.events:
-        door.enqueue(envelopes(source.name, key, [event.to_json() for event in parsed.events], received=now))
+        door.enqueue(envelopes(name, caller.key, [event.to_json() for event in parsed.events], received=now))
     if parsed.refused:
-        door.quarantine([_row(source.name, key, error, raw) for error, raw in parsed.refused])
+        row = {"source": name, "key": caller.key, **_circumstances(name, request)}
+        door.quarantine([{**row, "reason": error.problem(), "raw": raw} for error, raw in parsed.refused])
 
 
-def _row(source: str, key: str, error: Rejected, raw: Any) -> dict[str, Any]:
-    text = json.dumps(raw, ensure_ascii=False)
-    kept = raw if len(text) <= QUARANTINE_CHARACTERS else text[:QUARANTINE_CHARACTERS]
-    return {"source": source, "key": key, "reason": error.problem(), "raw": kept}
+def _circumstances(source: str, request: Inbound) -> dict[str, Any]:
+    """What is needed beside the body to read it again, without what proves the sender."""
+    query = {name: value for name, value in request.query.items() if name not in IN_QUERY}
+    kept = ("content-encoding", *HEADERS.get(source, ()))
+    headers = {name: request.headers[name] for name in kept if request.headers.get(name)}
+    about = {"query": query, "headers": headers, "method": "" if request.method == "POST" else request.method}
+    said = {part: value for part, value in about.items() if value}
+    return {"request": said} if said else {}

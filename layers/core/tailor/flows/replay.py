@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from tailor.edges.bus import Queue, envelopes
 from tailor.edges.store import Store
 from tailor.kernel.document import read_object
 from tailor.kernel.errors import Rejected
+from tailor.kernel.event import Event
 from tailor.kernel.inbound import Inbound
-from tailor.sources import SOURCES
+from tailor.sources import SOURCES, read
 
 
 def replay(id: str, store: Store, queue: Queue, *, mended: Any = None) -> int:
@@ -22,42 +26,63 @@ def replay(id: str, store: Store, queue: Queue, *, mended: Any = None) -> int:
     ------
     Rejected : no such row (404), or the item is still unusable (422).
     """
-    row = next((row for row in store.quarantined(id.partition("/")[0]) if row["id"] == id), None)
+    row = store.quarantined_row(id)
     if row is None:
-        raise Rejected("there is no such row; list them with GET /api/quarantine?day=", code="not-found", status=404)
+        raise Rejected("there is no such row; list them with GET /api/quarantine", code="not-found", status=404)
     raw = row["raw"] if mended is None else mended
     if row["source"] == "queue":
         # Straight from our own queue, where SES reports and our own envelopes meet; absorb tells them apart.
         queue.put([read_object((raw if isinstance(raw, str) else json.dumps(raw)).encode())])
         count = 1
     else:
-        count = _requeue(row, raw, queue, received=_received(id))
+        events = again(row, raw)
+        told = [event.to_json() for event in events]
+        queue.put(envelopes(row["source"], row.get("key", ""), told, received=row["at"]))
+        count = len(events)
     store.unquarantine(id)
     return count
 
 
-def _requeue(row: dict[str, Any], raw: Any, queue: Queue, *, received: int) -> int:
-    source: str = row["source"]
-    parsed = SOURCES[source].to_events(_request(source, raw), now=received)
-    for refusal, _ in parsed.refused:
-        raise Rejected(f"still unusable: {refusal.detail}", code=refusal.code, pointer="/raw", status=422)
+def again(row: Mapping[str, Any], raw: Any) -> list[Event]:
+    """The events of one row of the quarantine, ``raw`` being what is to be read.
+
+    Raises
+    ------
+    Rejected : it is still unusable (422).
+    """
+    try:
+        parsed = read(SOURCES[row["source"]], request_of(row, raw), now=row["at"])
+        for refusal, _ in parsed.refused:
+            raise refusal
+    except Rejected as refusal:
+        raise Rejected(f"still unusable: {refusal.detail}", code=refusal.code, pointer="/raw", status=422) from refusal
     if not parsed.events:
         reason = "; ".join(parsed.ignored) or "there is no event in it"
         raise Rejected(f"still unusable: {reason}", code="nothing-in-it", pointer="/raw", status=422)
-    events = [event.to_json() for event in parsed.events]
-    queue.put(envelopes(source, row.get("key", ""), events, received=received))
-    return len(events)
+    return parsed.events
 
 
-def _request(source: str, raw: Any) -> Inbound:
-    """The request that would hold just this item, in the form in which its source puts items into quarantine."""
-    match source, raw:
-        case "segment", dict():
+def request_of(row: Mapping[str, Any], raw: Any) -> Inbound:
+    """The request that would hold just this item.
+
+    A whole body is text (or its base64); anything else is one item, as its source hands it over.
+    """
+    said = row.get("request", {})
+    headers, query = dict(said.get("headers", {})), dict(said.get("query", {}))
+    method, path = said.get("method", "POST"), f"/sources/{row['source']}/"
+    if isinstance(raw, str):
+        return Inbound(method, path, headers, raw.encode("utf-8", "surrogatepass"), query)
+    if isinstance(raw, dict) and raw.keys() == {"base64"}:
+        return Inbound(method, path, headers, b64decode(raw["base64"]), query)
+    headers.pop("content-encoding", None)
+    match row["source"], raw:
+        case "segment", _:
             return Inbound("POST", "/v1/batch", {}, json.dumps({"batch": [raw]}).encode())
-        case "shopify", {"topic": str(topic), "body": dict(body)}:
-            return Inbound("POST", "/sources/shopify/", {"x-shopify-topic": topic}, json.dumps(body).encode())
-    raise Rejected(f"{source} has to send this again: too little of it was kept", code="not-kept", status=422)
-
-
-def _received(id: str) -> int:
-    return int(id.partition("/")[2].partition("#")[0])
+        case "mailchimp", dict():
+            return Inbound("POST", path, headers, urlencode(raw).encode(), query)
+        case "shopify" | "woocommerce", {"topic": str(topic), "body": body}:
+            header = {"shopify": "x-shopify-topic", "woocommerce": "x-wc-webhook-topic"}[row["source"]]
+            return Inbound("POST", path, {header: topic, **headers}, json.dumps(body).encode(), query)
+    # The item alone: the URL's pointer to the list of them leads nowhere in it.
+    query.pop("items", None)
+    return Inbound("POST", path, headers, json.dumps(raw).encode(), query)

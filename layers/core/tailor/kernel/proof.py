@@ -18,6 +18,10 @@ SECRET = "x-tailor-secret"  # noqa: S105 the header's name, no secret
 """Header in which a sender that signs nothing shows the secret."""
 
 
+IN_QUERY = frozenset({"secret", "api_secret"})
+"""Parameters of the query in which it may be shown; they are never kept."""
+
+
 def unproved(detail: str) -> Rejected:
     """The refusal of a request without a valid proof."""
     return Rejected(detail, code="bad-signature", status=401)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import zlib
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
@@ -56,6 +58,30 @@ def check_size(request: Inbound) -> None:
     if len(request.body) > BODY_BYTES:
         detail = f"the request has {len(request.body)} bytes, the limit is {BODY_BYTES}"
         raise Rejected(detail, code="too-large", status=413)
+
+
+def unpacked(request: Inbound, most: int = BODY_BYTES) -> Inbound:
+    """The request without its ``Content-Encoding``; of a bomb no more than ``most`` bytes are ever unpacked.
+
+    Raises
+    ------
+    Rejected : another encoding than gzip (415), broken gzip, or more than ``most`` bytes of it (413).
+    """
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        return request
+    if encoding != "gzip":
+        raise Rejected(f"content-encoding {label(encoding)!r} is not read; use gzip", code="bad-encoding", status=415)
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        body = stream.decompress(request.body, most + 1)
+    except zlib.error as error:
+        raise Rejected("the body is not gzip, although content-encoding says so", code="bad-encoding") from error
+    if len(body) > most:
+        raise Rejected(f"the request unpacks to more than {most} bytes", code="too-large", status=413)
+    if not stream.eof:
+        raise Rejected("the gzip body is cut short", code="bad-encoding")
+    return replace(request, body=body, headers={**request.headers, "content-encoding": ""})
 
 
 def objects(value: Any) -> list[dict[str, Any]]:

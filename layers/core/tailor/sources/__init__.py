@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from tailor.kernel.inbound import Inbound, Parsed
-from tailor.sources import mailchimp, salesforce, sfmc, woocommerce
+from tailor.kernel.values import unpacked
+from tailor.sources import mailchimp, salesforce, sfmc, shopify, woocommerce
 from tailor.sources.adobe import ADOBE
 from tailor.sources.blueconic import BLUECONIC
 from tailor.sources.didomi import DIDOMI
@@ -20,7 +21,6 @@ from tailor.sources.hubspot import HUBSPOT
 from tailor.sources.onetrust import ONETRUST
 from tailor.sources.segment import SEGMENT, SEGMENT_WEBHOOK
 from tailor.sources.ses import SES
-from tailor.sources.shopify import SHOPIFY
 from tailor.sources.square import SQUARE
 from tailor.sources.stripe import STRIPE
 from tailor.sources.tealium import TEALIUM
@@ -59,7 +59,7 @@ SOURCES: dict[str, Source] = {
     source.name: source
     for source in (
         SEGMENT,
-        SHOPIFY,
+        shopify.SHOPIFY,
         SES,
         STRIPE,
         woocommerce.WOOCOMMERCE,
@@ -91,5 +91,19 @@ give up on a door that refuses them; they hold no event and may be answered with
 ANSWERS: dict[str, tuple[str, str]] = {"salesforce": ("text/xml", salesforce.ACKNOWLEDGED)}
 """Source → content type and body of the answer without which the vendor sends again; others take any 2xx."""
 
+HEADERS: dict[str, tuple[str, ...]] = {"shopify": shopify.HEADERS, "woocommerce": woocommerce.HEADERS}
+"""Source → headers without which its bodies cannot be understood; others say it all in the body and the query."""
+
 BY_GET = frozenset({"mailchimp", "tealium"})
 """Sources that may also come by GET: to try out the door, or with all they say in the query."""
+
+
+def read(source: Source, request: Inbound, *, now: int) -> Parsed:
+    """What a request that has been verified says; its proof is over the packed bytes, so they are unpacked only here.
+
+    Raises
+    ------
+    Rejected : nothing in it can be read.
+    """
+    # Segment has limits of its own.
+    return source.to_events(unpacked(request) if source.signed else request, now=now)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from base64 import b64decode
 from dataclasses import dataclass, replace
 from json import JSONDecodeError, JSONDecoder
@@ -21,7 +20,7 @@ from tailor.kernel.event import ConsentChange, Event, Identifier, Kind
 from tailor.kernel.inbound import Inbound, Parsed
 from tailor.kernel.keys import digest
 from tailor.kernel.proof import same, signature, unproved
-from tailor.kernel.values import check_size
+from tailor.kernel.values import check_size, unpacked
 from tailor.rules.identity import identifier, ordered
 
 REQUEST_BYTES = 500 * 1024
@@ -186,21 +185,7 @@ def _basic_user(credentials: str) -> str:
 def _inflate(request: Inbound) -> bytes:
     if len(request.body) > REQUEST_BYTES:
         raise _too_large(f"the request has {len(request.body)} bytes, the limit is {REQUEST_BYTES}: send less at once")
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding in ("identity", ""):
-        return request.body
-    if encoding != "gzip":
-        raise Rejected(f"content-encoding {encoding[:40]!r} is not read; use gzip", code="bad-encoding", status=415)
-    stream = zlib.decompressobj(wbits=31)
-    try:
-        body = stream.decompress(request.body, INFLATED_BYTES + 1)
-    except zlib.error as error:
-        raise Rejected("the body is not gzip, although content-encoding says so", code="bad-encoding") from error
-    if len(body) > INFLATED_BYTES:
-        raise _too_large(f"the request unpacks to more than {INFLATED_BYTES} bytes")
-    if not stream.eof:
-        raise Rejected("the gzip body is cut short", code="bad-encoding")
-    return body
+    return unpacked(request, INFLATED_BYTES).body
 
 
 def _too_large(detail: str, pointer: str = "") -> Rejected:

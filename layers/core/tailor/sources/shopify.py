@@ -25,6 +25,13 @@ GRANTS: dict[str, Grant] = {"subscribed": "granted", "pending": "pending", "unsu
 
 _MONEY = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,12})?")
 
+HEADERS = tuple(
+    f"{prefix}shopify-{name}"
+    for prefix in ("x-", "")
+    for name in ("topic", "shop-domain", "event-id", "triggered-at", "test")
+)
+"""Headers that say what a body is about."""
+
 IGNORED = {
     "shop/redact": "shop/redact concerns a whole shop: erase the people of this source by hand",
 }

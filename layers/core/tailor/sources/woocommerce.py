@@ -21,6 +21,9 @@ from tailor.kernel.proof import same, signature, unproved
 from tailor.kernel.values import dated, key, label, money, objects, present, read_body, required, text
 from tailor.rules.identity import identifier, ordered
 
+HEADERS = ("x-wc-webhook-topic", "x-wc-webhook-source")
+"""Headers that say what a body is about."""
+
 ORDERS = {
     "processing": "Order Completed",
     "completed": "Order Completed",
