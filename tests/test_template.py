@@ -62,10 +62,16 @@ def statements() -> Iterator[tuple[str, dict[str, Any]]]:
     for name, properties in FUNCTIONS.items():
         for policy in properties.get("Policies", []):
             for statement in as_list(policy.get("Statement", [])):
-                yield name, statement
+                yield name, unconditional(statement)
     for name, resource in RESOURCES.items():
         for statement in resource.get("Properties", {}).get("PolicyDocument", {}).get("Statement", []):
-            yield name, statement
+            yield name, unconditional(statement)
+
+
+def unconditional(statement: dict[str, Any]) -> dict[str, Any]:
+    """A statement as it is where its condition holds."""
+    found: dict[str, Any] = statement["Fn::If"][1] if "Fn::If" in statement else statement
+    return found
 
 
 def settings_read() -> dict[str, set[str]]:
@@ -240,7 +246,7 @@ def test_nobody_may_touch_everything() -> None:
     for where, statement in statements():
         for resource in as_list(statement["Resource"]):
             text = json.dumps(resource)
-            assert "*" not in text or re.search(r"(identity|keys)/\*", text), f"{where} may touch {text}"
+            assert "*" not in text or re.search(r"(identity|keys|claims)/\*", text), f"{where} may touch {text}"
 
 
 def test_only_the_sender_may_send() -> None:
@@ -292,7 +298,7 @@ def test_the_clock_ticks_each_minute_and_audits_each_night() -> None:
 
 
 def test_every_fact_reaches_the_webhooks_or_their_dead_letters() -> None:
-    (rule,) = of_type("AWS::Events::Rule").values()
+    rule = of_type("AWS::Events::Rule")["FactsForWebhooks"]
     assert rule["EventPattern"] == {"source": ["tailor"]}
     assert referred(rule["EventBusName"]) == "Facts"
     (target,) = rule["Targets"]
@@ -319,8 +325,39 @@ def test_what_the_audit_finds_and_a_late_clock_raise_alarms() -> None:
         assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
 
 
+@pytest.mark.parametrize(
+    ("rule", "source"), [("PartnerChanges", "aws.partner/salesforce.com"), ("SesReports", "aws.ses")]
+)
+def test_a_door_by_eventbridge_leads_to_the_same_queue(rule: str, source: str) -> None:
+    found = of_type("AWS::Events::Rule")[rule]
+    assert source in json.dumps(found["EventPattern"]["source"])
+    (target,) = found["Targets"]
+    assert (referred(target["Arn"]), referred(target["DeadLetterConfig"]["Arn"])) == ("IngestQueue", "IngestQueueDead")
+    (statement,) = [
+        s
+        for where, s in statements()
+        if where == "IngestQueuePolicy" and rule in json.dumps(s["Condition"], default=str)
+    ]
+    assert {referred(resource) for resource in statement["Resource"]} == {"IngestQueue", "IngestQueueDead"}
+
+
+def test_whoever_puts_events_into_the_queue_may_lay_large_ones_aside() -> None:
+    for function, action in (
+        ("IngestFunction", "s3:PutObject"),
+        ("ApiFunction", "s3:PutObject"),
+        ("AbsorbFunction", "s3:GetObject"),
+    ):
+        assert referred(FUNCTIONS[function]["Environment"]["Variables"]["CLAIMS_BUCKET"]) == "Claims"
+        assert [s["Action"] for where, s in statements() if where == function and "Claims" in json.dumps(s)] == [
+            [action]
+        ]
+    (rule,) = RESOURCES["Claims"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    kept = sum(QUEUES[queue]["MessageRetentionPeriod"] for queue in ("IngestQueue", "IngestQueueDead"))
+    assert rule["ExpirationInDays"] * 86_400 > kept, "a claim must outlive its message"
+
+
 def test_what_ses_reports_comes_back_as_events() -> None:
-    (destination,) = of_type("AWS::SES::ConfigurationSetEventDestination").values()
+    destination = of_type("AWS::SES::ConfigurationSetEventDestination")["ConfigurationSetEvents"]
     assert {"SEND", "DELIVERY", "BOUNCE", "COMPLAINT", "REJECT"} <= set(
         destination["EventDestination"]["MatchingEventTypes"]
     )
@@ -330,8 +367,8 @@ def test_what_ses_reports_comes_back_as_events() -> None:
 
 
 def test_ses_adds_no_pixel_of_its_own() -> None:
-    (destination,) = of_type("AWS::SES::ConfigurationSetEventDestination").values()
-    assert not {"OPEN", "CLICK"} & set(destination["EventDestination"]["MatchingEventTypes"])
+    for destination in of_type("AWS::SES::ConfigurationSetEventDestination").values():
+        assert not {"OPEN", "CLICK"} & set(destination["EventDestination"]["MatchingEventTypes"])
 
 
 def test_layers_are_built_for_the_processor_of_the_functions() -> None:

@@ -43,6 +43,7 @@ def make(
             str(body.source),
             body.secret,
             runtime.store(),
+            rate=body.rate,
             entropy=entropy,
             keep_secret=runtime.keep_secret,
             now=now,

@@ -20,6 +20,7 @@ class KeyRequest(Strict):
     scopes: list[str] | None = Field(None, description="ingest, read, write (implies read), admin (implies all)")
     source: str | None = Field(None, description="segment, shopify")
     secret: str | None = Field(None, min_length=1, max_length=1000, description="What the source signs with")
+    rate: int | None = Field(None, ge=1, le=10_000, description="Requests a second the source may make (500)")
 
 
 class IssuedKey(BaseModel):
@@ -38,6 +39,7 @@ class Key(BaseModel):
     created: str
     scopes: list[str] | None = None
     source: str | None = None
+    rate: int | None = None
 
 
 class SecretRequest(Strict):

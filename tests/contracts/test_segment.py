@@ -277,6 +277,7 @@ class _Door:
             secrets=lambda id: (),
             enqueue=self.envelopes.extend,
             quarantine=lambda rows: None,
+            wait=lambda key, rate: 0,
         )
 
     def take(self, request: Inbound) -> tuple[int, bytes]:

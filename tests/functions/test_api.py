@@ -91,6 +91,7 @@ def test_a_token_is_shown_once_and_kept_as_a_digest(deployed: World) -> None:
         "name": "ci",
         "scopes": ["read", "write"],
         "source": None,
+        "rate": None,
         "created": "2026-11-24T06:00:00.000Z",
     }
     assert made["token"] not in json.dumps(deployed.store.definitions("key"))

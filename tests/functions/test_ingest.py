@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import gzip
 import hmac
 import json
+import tracemalloc
 from base64 import b64encode
+from dataclasses import replace
 from itertools import permutations
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import botocore.session
 import pytest
 
-from contracts.samples import ROOT, SECRET, expected, samples
+from contracts.samples import ROOT, SECRET, expected, request_of, samples
 from tailor.edges import runtime
 from tailor.edges.http import inbound
-from tailor.flows.ingest import REQUEST_BYTES, Answer, Door, ingest
-from tailor.kernel.errors import Transient
+from tailor.flows.ingest import RATE, REQUEST_BYTES, Answer, Door, _circumstances, _whole, ingest
+from tailor.flows.replay import again
+from tailor.kernel.errors import Rejected, Transient
 from tailor.kernel.inbound import Inbound
 from tailor.kernel.keys import digest
+from tailor.sources import SOURCES, read
 from world import CONTEXT, World, app
 
 NOW = 1_795_510_800_000
@@ -26,7 +33,12 @@ KEYS = {
     digest("k-shopify"): {"id": "key_2", "source": "shopify"},
     digest("k-ses"): {"id": "key_3", "source": "ses"},
     digest("k-api"): {"id": "key_4", "scopes": ["read"]},
+    **{
+        digest(f"k-{name}"): {"id": f"key_{name}", "source": name}
+        for name in ("mailchimp", "tealium", "woocommerce", "sfmc", "salesforce", "webhook", "stripe")
+    },
 }
+SIGNED = {"key_2"} | {key["id"] for key in KEYS.values() if key["id"].rpartition("_")[2].isalpha()}
 
 
 class Kept:
@@ -36,22 +48,30 @@ class Kept:
         self.envelopes: list[dict[str, Any]] = []
         self.rows: list[dict[str, Any]] = []
         self.broken = False
-        self.door = Door(KEYS.get, lambda id: secrets if id == "key_2" else (), self._enqueue, self.rows.extend)
+        self.paces: list[tuple[str, int]] = []
+        self.door = Door(
+            KEYS.get, lambda id: secrets if id in SIGNED else (), self._enqueue, self.rows.extend, self._wait
+        )
 
     def _enqueue(self, bodies: list[dict[str, Any]]) -> None:
         if self.broken:
             raise Transient("SQS: ServiceUnavailable", retry_after=7)
         self.envelopes += bodies
 
+    def _wait(self, key: str, rate: int) -> int:
+        self.paces.append((key, rate))
+        return 0
+
     @property
     def events(self) -> list[dict[str, Any]]:
         return [event for envelope in self.envelopes for event in envelope["events"]]
 
-    def take(self, path: str, body: Any, method: str = "POST", **headers: str) -> Answer:
+    def take(
+        self, path: str, body: Any, method: str = "POST", query: dict[str, str] | None = None, **headers: str
+    ) -> Answer:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return ingest(
-            Inbound(method, path, {n.replace("_", "-"): v for n, v in headers.items()}, raw), self.door, now=NOW
-        )
+        named = {n.replace("_", "-"): v for n, v in headers.items()}
+        return ingest(Inbound(method, path, named, raw, query or {}), self.door, now=NOW)
 
 
 def basic(key: str) -> str:
@@ -185,12 +205,116 @@ def test_a_signed_webhook_of_no_use_is_simply_accepted() -> None:
     assert (answer.status, len(answer.ignored), kept.rows) == (200, 1, [])
 
 
-def test_an_event_too_large_for_the_queue_is_kept_aside_shortened() -> None:
-    body = json.dumps({"id": 1, "email": "a@b.example", "line_items": [{"title": "x" * 100}] * 3_000}).encode()
+def test_only_an_event_too_large_to_be_stored_is_refused_and_kept_whole() -> None:
+    for noise, taken in ((b"x" * 50, 1), (bytes(range(33, 127)), 0)):
+        rng = Random(7)
+        lines = [{"title": "".join(map(chr, rng.choices(noise, k=200)))} for _ in range(3_000)]
+        body = json.dumps({"id": 1, "email": "a@b.example", "line_items": lines}).encode()
+        kept = Kept(SECRET)
+        headers = {"x_shopify_topic": "orders/create", "x_shopify_hmac_sha256": signed(body)}
+        answer = kept.take("/sources/shopify/k-shopify", body, **headers)
+        assert (answer.status, answer.taken, answer.refused) == ((200, 1, 0) if taken else (202, 0, 1))
+        if not taken:
+            assert len(kept.rows[0]["raw"]["properties"]["products"]) == 3_000
+
+
+@pytest.mark.parametrize(
+    ("source", "method", "body", "query"),
+    [
+        ("mailchimp", "GET", b"", {}),
+        ("mailchimp", "HEAD", b"", {}),
+        ("woocommerce", "POST", b"webhook_id=7", {}),
+        ("sfmc", "POST", b'{"callbackId": "c-1", "verificationKey": "v-1"}', {}),
+    ],
+)
+def test_a_vendor_may_try_the_door_unproved(source: str, method: str, body: bytes, query: dict[str, str]) -> None:
     kept = Kept(SECRET)
-    headers = {"x_shopify_topic": "orders/create", "x_shopify_hmac_sha256": signed(body)}
-    assert kept.take("/sources/shopify/k-shopify", body, **headers).status == 202
-    assert len(kept.rows[0]["raw"]) == 100_000
+    answer = kept.take(f"/sources/{source}/k-{source}", body, method, query)
+    assert (answer.status, kept.envelopes, kept.rows) == (200, [], [])
+    assert answer.ignored
+    assert kept.take(f"/sources/{source}/k-nobody", body, method, query).status == 401
+
+
+def test_tealium_may_say_it_all_in_the_query_and_others_may_not() -> None:
+    kept = Kept(SECRET)
+    record = {"tealium_event": "purchase", "tealium_visitor_id": "v", "tealium_timestamp_epoch": 1_795_510_700}
+    query = {"data": json.dumps(record), "secret": SECRET.decode()}
+    assert kept.take("/sources/tealium/k-tealium", b"", "GET", query).status == 200
+    assert [event["name"] for event in kept.events] == ["Order Completed"]
+    refused = kept.take("/sources/stripe/k-stripe", b"", "GET", query)
+    assert (refused.status, refused.headers["allow"]) == (405, "POST, OPTIONS")
+
+
+def test_salesforce_is_answered_in_its_own_words_whatever_became_of_its_message() -> None:
+    for notice in ("<Notification><Id>04l</Id></Notification>", "<Notification></Notification>", ""):
+        body = (
+            "<E><B><notifications xmlns='http://soap.sforce.com/2005/09/outbound'>"
+            f"<OrganizationId>00D5g000004zAbCEAU</OrganizationId>{notice}</notifications></B></E>"
+        ).encode()
+        answer = Kept(b"00D5g000004zAbC").take("/sources/salesforce/k-salesforce", body)
+        assert (answer.status, answer.headers["content-type"]) == (200, "text/xml")
+        assert "<Ack>true</Ack>" in str(answer.body)
+
+
+def test_a_packed_webhook_is_proved_packed_and_read_unpacked() -> None:
+    def take(body: bytes) -> tuple[int, Kept]:
+        kept = Kept(SECRET)
+        headers = {"x_tailor_secret": SECRET.decode(), "content_encoding": "gzip"}
+        return kept.take("/sources/webhook/k-webhook", body, query={"name": "A"}, **headers).status, kept
+
+    status, kept = take(gzip.compress(b'{"user_id": "u", "id": 1}'))
+    assert (status, [event["name"] for event in kept.events]) == (200, ["A"])
+    bomb = gzip.compress(b'{"user_id": "u", "x": "' + b"0" * 50_000_000 + b'"}')
+    tracemalloc.start()
+    status, kept = take(bomb)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (status, kept.rows[0]["reason"]["status"]) == (202, 413)
+    assert peak < 16_000_000
+    assert take(b"\x1f\x8b not gzip")[0] == 202
+
+
+def test_what_is_kept_can_be_read_again_and_proves_nobody() -> None:
+    kept = Kept(SECRET)
+    query = {"name": "/what", "email": "/mail", "secret": "hush", "api_secret": "hush"}
+    headers = {"x_tailor_secret": SECRET.decode(), "authorization": "Bearer hush", "cookie": "hush"}
+    kept.take("/sources/webhook/k-webhook", {"what": "A"}, query=query, **headers)
+    [row] = kept.rows
+    assert row["request"] == {"query": {"name": "/what", "email": "/mail"}}
+    assert "hush" not in json.dumps(row)
+    [event] = again({**row, "at": NOW}, {"what": "A", "mail": "ada@shop.example"})
+    assert (event.name, event.received) == ("A", NOW)
+
+
+@pytest.mark.parametrize(
+    ("source", "sample"), [(s, one) for s in SOURCES if s != "segment" for one in samples(s)], ids=str
+)
+def test_every_sample_kept_as_it_came_is_read_again_as_it_was(source: str, sample: Path) -> None:
+    request, received = request_of(json.loads(sample.read_text()))
+    before = read(SOURCES[source], request, now=received)
+    row = {"source": source, "at": received, **_circumstances(source, request)}
+    if before.events and not before.refused:
+        assert again(row, _whole(request.body)) == before.events
+    else:
+        with pytest.raises(Rejected, match="still unusable"):
+            again(row, _whole(request.body))
+    for _, raw in before.refused:
+        with pytest.raises(Rejected, match="still unusable"):
+            again(row, raw)
+
+
+def test_whoever_comes_too_often_is_told_when_to_come_again() -> None:
+    kept = Kept()
+    kept.door = replace(kept.door, wait=lambda key, rate: 4)
+    answer = kept.take("/v1/track", track(), authorization=basic("k-segment"))
+    assert (answer.status, answer.headers["retry-after"], kept.envelopes) == (429, "4", [])
+
+
+def test_a_request_that_proves_nothing_does_not_count_against_its_source() -> None:
+    kept = Kept(SECRET)
+    kept.take("/sources/shopify/k-shopify", b"{}", x_shopify_topic="orders/create")
+    kept.take("/v1/track", track(), authorization=basic("k-segment"))
+    assert kept.paces == [("key_1", RATE)]
 
 
 def test_trouble_with_the_queue_asks_the_sender_to_come_again() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tailor.cli import dedup, operate, programme, sending, source
+from tailor.cli import dedup, operate, programme, quarantine, sending, source
 from tailor.cli.client import Client, Refused, Unreachable
 from tailor.cli.text import brief, columns, local, paint, section
 from tailor.flows.publish import Faulty, check
@@ -261,7 +261,7 @@ def _letter(letter: dict[str, Any]) -> list[str]:
     return [*lines, "", letter["text"].rstrip()]
 
 
-# ---- keys, quarantine, events
+# ---- keys, events
 
 
 def _keys_create(arguments: argparse.Namespace) -> int:
@@ -272,6 +272,8 @@ def _keys_create(arguments: argparse.Namespace) -> int:
         body["source"] = arguments.source
     if arguments.secret_file:
         body["secret"] = sending.text_of(arguments.secret_file).strip()
+    if arguments.rate:
+        body["rate"] = arguments.rate
     made = _client(arguments).post("keys", body=body)
     return _show(arguments, made, lambda _: columns([(name, value) for name, value in made.items() if value]))
 
@@ -288,27 +290,16 @@ def _keys_list(arguments: argparse.Namespace) -> int:
     return _show(arguments, _client(arguments).get("keys"), lines)
 
 
-def _keys_revoke(arguments: argparse.Namespace) -> int:
-    _client(arguments).delete("keys", arguments.id)
-    print(f"{arguments.id} opens nothing any more, within a minute")
+def _keys_rotate(arguments: argparse.Namespace) -> int:
+    secret = sending.text_of(arguments.secret_file).strip()
+    _client(arguments).put("keys", arguments.id, "secret", body={"secret": secret})
+    print(f"{arguments.id} takes the new secret within a minute, and the one before until the next rotation")
     return 0
 
 
-def _quarantine_list(arguments: argparse.Namespace) -> int:
-    query = {"day": arguments.day} if arguments.day else {}
-
-    def lines(rows: Any) -> list[str]:
-        return columns([("ID", "SOURCE", "REASON"), *((r["id"], r["source"], r["reason"].get("detail")) for r in rows)])
-
-    return _show(arguments, _client(arguments).get("quarantine", **query), lines)
-
-
-def _quarantine_replay(arguments: argparse.Namespace) -> int:
-    body: dict[str, Any] = {"id": arguments.id}
-    if arguments.raw:
-        body["raw"] = sending.one_document(arguments.raw)
-    done = _client(arguments).post("quarantine", "replay", body=body)
-    print(f"{done['events']} queued")
+def _keys_revoke(arguments: argparse.Namespace) -> int:
+    _client(arguments).delete("keys", arguments.id)
+    print(f"{arguments.id} opens nothing any more, within a minute")
     return 0
 
 
@@ -368,7 +359,9 @@ def _parser() -> argparse.ArgumentParser:
         "file", metavar="FILE", help="JSON array, one JSON object a line, or a sample of events/; - for input"
     )
     events.add_argument("--key", help="a source's key (TAILOR_WRITE_KEY)")
-    operate.add_parser(commands, command, reading, operate.Desk(_client, _who, _show))
+    desk = operate.Desk(_client, _who, _show)
+    operate.add_parser(commands, command, reading, desk)
+    quarantine.add_parser(commands, command, reading, desk)
     source.add_parser(commands)
     dedup.add_parser(commands)
     keys = commands.add_parser("keys", help="Make, list and revoke keys").add_subparsers(
@@ -380,15 +373,12 @@ def _parser() -> argparse.ArgumentParser:
     purpose.add_argument("--scopes", help="for the API: ingest,read,write,admin")
     purpose.add_argument("--source", help="for a source: segment, shopify")
     create.add_argument("--secret-file", metavar="FILE", help="what the source signs with, in a file; - for input")
+    create.add_argument("--rate", type=int, metavar="N", help="requests a second the source may make (500)")
+    rotate = command(keys, "rotate", _keys_rotate, "Sign with another secret; the one before stays valid beside it")
+    rotate.add_argument("id", metavar="ID")
+    rotate.add_argument("--secret-file", metavar="FILE", required=True, help="the new secret; - for input")
     command(keys, "list", _keys_list, "List keys", reading)
     command(keys, "revoke", _keys_revoke, "Revoke a key").add_argument("id", metavar="ID")
-    quarantine = commands.add_parser("quarantine", help="See and replay what could not be used")
-    rows = quarantine.add_subparsers(required=True, metavar="COMMAND")
-    listed = command(rows, "list", _quarantine_list, "List one day's rows", reading)
-    listed.add_argument("--day", metavar="YYYY-MM-DD", help="in UTC; today if left out")
-    again = command(rows, "replay", _quarantine_replay, "Try a row again")
-    again.add_argument("id", metavar="ID")
-    again.add_argument("--raw", metavar="FILE", help="the item, mended, as JSON; - for input")
     return parser
 
 

@@ -45,11 +45,13 @@ def issue_key(
     secret: str | None,
     store: Store,
     *,
+    rate: int | None = None,
     entropy: bytes,
     keep_secret: Callable[[str, str], None],
     now: int,
 ) -> dict[str, Any]:
-    """A key by which ``source`` sends: ``{"id", "key"}``. ``keep_secret(id, secret)`` stores what it signs with.
+    """A key by which ``source`` sends: ``{"id", "key"}``. ``keep_secret(id, secret)`` stores what it signs with;
+    ``rate`` is how many requests a second it may make, where that is not the usual.
 
     Raises
     ------
@@ -66,7 +68,8 @@ def issue_key(
     key = _spell("wk", entropy)
     if secret:
         keep_secret(_id(key), secret)
-    return {"id": _keep(key, {"name": name, "source": source}, store, now=now), "key": key}
+    document = {"name": name, "source": source} | ({"rate": rate} if rate else {})
+    return {"id": _keep(key, document, store, now=now), "key": key}
 
 
 def replace_secret(id: str, secret: str, store: Store, *, keep_secret: Callable[[str, str], None]) -> None:
