@@ -12,7 +12,8 @@ from tailor.kernel.instants import NEVER
 from tailor.kernel.program import Program
 from tailor.rules.comparisons import COMPARISONS, WHERE_COMPARISONS
 from tailor.rules.consent import View
-from tailor.rules.operators import COUNT, OPERATORS, Operator
+from tailor.rules.node import COUNT, Operator
+from tailor.rules.operators import OPERATORS
 from tailor.rules.reading import DEPTH, SIZE
 from tailor.rules.segments import compile_rule
 
@@ -61,6 +62,11 @@ def test_every_operator_has_examples_that_compile_answer_and_read_as_english(ope
         assert " " in rule.sentence
         assert not set(rule.sentence) & set("{}_") - set(json.dumps(example))
         json.dumps(reason.to_json())
+
+
+def test_no_argument_is_called_as_another_operator_is() -> None:
+    for operator in OPERATORS.values():
+        assert {*operator.keys} & OPERATORS.keys() == {operator.key}
 
 
 @pytest.mark.parametrize("operator", OPERATORS.values(), ids=OPERATORS)
@@ -112,6 +118,10 @@ def test_a_rule_reads_as_an_english_sentence(rule: Any, sentence: str) -> None:
         ("le", 5, [5, 5.0], [5.1, False, "5"]),
         ("gt", 0.5, [1, 0.6], [0.5, True, "1"]),
         ("ge", "2024-01-01", ["2024-01-01", "2024-05"], ["2023-12-31", 2025, None]),
+        ("starts", "out", ["out", "outdoor"], ["ou", "about", ["outdoor"], None, 1]),
+        ("ends", "door", ["door", "outdoor"], ["doors", ["door"], None, True]),
+        ("between", [1, 5], [1, 5, 2.5], [0.9, 5.1, True, "3", None, [3]]),
+        ("between", ["a", "c"], ["a", "bz", "c"], ["ca", "A", 1, None]),
         ("exists", True, [0, "", False, []], [None]),
         ("exists", False, [None], [0, "", False, []]),
     ],
@@ -123,7 +133,7 @@ def test_comparisons_are_typed(comparison: str, wanted: Any, fits: list[Any], di
 
 
 def test_every_comparison_says_no_to_an_attribute_that_is_missing_but_exists_false() -> None:
-    wanted = {"scalar": "x", "scalars": ["x"], "ordered": 0, "boolean": True}
+    wanted = {"scalar": "x", "scalars": ["x"], "ordered": 0, "boolean": True, "text": "x", "pair": [0, 1]}
     rules = [{"attribute": "anything", one.key: wanted[one.wanted]} for one in COMPARISONS.values()]
     assert [rule for rule in rules if holds(rule)] == []
     assert holds({"attribute": "anything", "exists": False})
@@ -135,10 +145,12 @@ VALUES = st.one_of(st.none(), SCALARS, st.lists(SCALARS, max_size=3), st.diction
 
 @given(st.sampled_from(WHERE_COMPARISONS), SCALARS, VALUES)
 def test_properties_of_events_compare_as_attributes_do(key: str, scalar: Any, value: Any) -> None:
-    wanted = [scalar] if key == "in" else scalar
-    if key in ("lt", "le", "gt", "ge") and isinstance(scalar, bool):
+    wanted = [scalar] if key == "in" else [scalar, scalar] if key == "between" else scalar
+    if key in ("lt", "le", "gt", "ge", "between") and isinstance(scalar, bool):
         return
-    (one,) = compile_rule({"did": "E", "where": {"p": {key: wanted}}}, PROGRAM).filters
+    if key in ("starts", "ends") and (not isinstance(scalar, str) or not scalar):
+        return
+    (one,) = compile_rule({"did": "E", "where": {"p": {key: wanted}}}, PROGRAM).tallies
     assert one.matches({"p": value}) == holds({"attribute": "anything", key: wanted}, anything=value)
 
 
@@ -162,7 +174,7 @@ def test_properties_of_events_compare_as_attributes_do(key: str, scalar: Any, va
     ],
 )
 def test_where_looks_into_lists_and_objects(where: dict[str, Any], matches: bool) -> None:
-    (one,) = compile_rule({"did": "Order Completed", "where": where}, PROGRAM).filters
+    (one,) = compile_rule({"did": "Order Completed", "where": where}, PROGRAM).tallies
     assert one.event == "Order Completed"
     properties = {
         "category": "tents",
@@ -179,15 +191,15 @@ def test_the_same_filter_has_the_same_key_in_whatever_order_it_is_written() -> N
     one = compile_rule({"did": "E", "where": {"a": 1, "b": {"gt": 1, "lt": 2}}}, PROGRAM)
     two = compile_rule({"did_not": "E", "where": {"b": {"lt": 2, "gt": 1}, "a": 1}}, PROGRAM)
     other = compile_rule({"did": "E", "where": {"a": True, "b": {"gt": 1, "lt": 2}}}, PROGRAM)
-    assert one.filters == two.filters != other.filters
-    assert one.filters[0].key.startswith("E?")
+    assert one.tallies == two.tallies != other.tallies
+    assert one.tallies[0].key.startswith("E?")
 
 
 @pytest.mark.parametrize(
     ("rule", "pointer", "says"),
     [
-        (None, "", "a rule is an object"),
-        ([], "", "a rule is an object"),
+        (None, "", "a rule is text, or an object"),
+        ([], "", "a rule is text, or an object"),
         ({}, "", "a rule has one of these keys"),
         ({"did_nt": "A"}, "", "did you mean 'did_not'"),
         ({"did": "A", "count": "B"}, "", "several operators"),
@@ -227,7 +239,7 @@ def test_the_same_filter_has_the_same_key_in_whatever_order_it_is_written() -> N
         ({"segment": "buyer"}, "/segment", "did you mean 'buyers'"),
         ({"all": []}, "/all", "one or more rules"),
         ({"any": {"did": "A"}}, "/any", "one or more rules"),
-        ({"not": [{"did": "A"}]}, "/not", "a rule is an object"),
+        ({"not": [{"did": "A"}]}, "/not", "a rule is text, or an object"),
         ({"all": [{"did": "A"}, {"any": [{"not": {"did": ""}}]}]}, "/all/1/any/0/not/did", "the name of an event"),
     ],
 )
@@ -284,7 +296,7 @@ def test_text_of_users_is_never_code(text: str) -> None:
         ]
     }
     compiled = compile_rule(rule, program)
-    (one,) = compiled.filters
+    (one,) = compiled.tallies
     assert one.matches({text: text})
     view = View({text: text}, {text: [1, [NOW - 3_600_000]], one.key: [1, [NOW - 1_000]]}, {})
     assert compiled.holds(view, now=NOW) == (True, NOW - 1_000 + 3_600_000)

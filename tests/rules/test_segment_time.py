@@ -94,7 +94,7 @@ def live(rules: list[dict[str, Any]], story: list[Happening], attributes: dict[s
             known.append(one)
             changed.add(one.name)
             person.count(one.name, one.at, ring=segments.rings.get(one.name, RING))
-            for counter in segments.filters.get(one.name, ()):
+            for counter in segments.tallies.get(one.name, ()):
                 if counter.matches(one.properties):
                     person.count(counter.key, one.at, ring=segments.rings.get(counter.key, RING))
         waiting = [one for one in waiting if one.arrives > now]

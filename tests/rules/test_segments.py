@@ -121,8 +121,8 @@ def test_rules_say_which_counters_and_how_many_timestamps_they_need() -> None:
             }
         )
     )
-    tents, boots = segments.filters["C"]
-    assert set(segments.filters) == {"C"}
+    tents, boots = segments.tallies["C"]
+    assert set(segments.tallies) == {"C"}
     assert segments.rings == {"A": 31, tents.key: 21}
     assert tents.matches({"category": "tents"})
     assert not boots.matches({"category": "tents"})
@@ -138,7 +138,7 @@ def test_a_rule_beside_the_segments_says_so_too() -> None:
 
 def test_filtered_leaves_count_only_what_fits() -> None:
     segments = compile_segments(SHOP)
-    (tents,) = segments.filters["Product Viewed"]
+    (tents,) = segments.tallies["Product Viewed"]
     many = {"Product Viewed": happened(1, 2, 3)}
     assert decided(segments, View({}, many, {}))["tents"] == (False, NEVER)
     assert decided(segments, View({}, {**many, tents.key: happened(1, 2)}, {}))["tents"] == (True, NEVER)

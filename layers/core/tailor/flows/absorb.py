@@ -44,7 +44,9 @@ class Member:
     had_due: bool = False
 
     def take(self, identifiers: Sequence[Identifier]) -> None:
-        """Claim identifiers nobody holds."""
+        """Claim identifiers nobody holds; rules may ask whether there are some, so all are decided again."""
+        if identifiers:
+            self.person.program = ""
         for one in identifiers:
             self.claims[one] = None
             values = self.person.identifiers.setdefault(one.kind, [])

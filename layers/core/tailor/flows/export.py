@@ -66,8 +66,8 @@ def _profile(person: Person) -> dict[str, Any]:
         | whens
         | {
             "consent": consent,
-            "history": {k: {"count": n, "last": [iso(at) for at in times]} for k, (n, times) in person.history.items()},
-            "orders": {key: {"at": iso(at), "total": t, "currency": c} for key, (at, t, c) in person.orders.items()},
+            "history": {name: _entry(*entry) for name, entry in person.history.items()},
+            "orders": {key: _order(*entry) for key, entry in person.orders.items()},
             "purchases": {name: iso(at) for name, at in person.purchases.items()},
             "enrolments": {key: _told(value) for key, value in person.enrolments.items()},
             "owed": {key: _told(value) for key, value in person.owed.items()},
@@ -75,6 +75,15 @@ def _profile(person: Person) -> dict[str, Any]:
             "due": iso(person.due) if person.due < NEVER else None,
         }
     )
+
+
+def _entry(count: int, times: list[int], values: list[Any] | None = None) -> dict[str, Any]:
+    return {"count": count, "last": [iso(at) for at in times], **({"values": values} if values else {})}
+
+
+def _order(at: int, total: str, currency: str, *categories: str) -> dict[str, Any]:
+    more = {"categories": list(categories)} if categories else {}
+    return {"at": iso(at), "total": total, "currency": currency, **more}
 
 
 def _told(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -125,9 +125,9 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """Go to the first whose rule holds, else on: ``(rule, step)`` pairs."""
+    """Go to the first whose rule, an object or text, holds, else on: ``(rule, step)`` pairs."""
 
-    cases: tuple[tuple[Mapping[str, Any], str], ...]
+    cases: tuple[tuple[Mapping[str, Any] | str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,12 +257,12 @@ class Journey:
     trigger: Trigger
     course: Course
     re_entry: int | None = None
-    exit_when: Mapping[str, Any] | None = None
+    exit_when: Mapping[str, Any] | str | None = None
     former: Mapping[str, Course] = field(default_factory=dict)
     moves: Mapping[str, str] = field(default_factory=dict)
     keyed: str = ""
-    entry: Mapping[str, Any] | None = None
-    goal: Mapping[str, Any] | Occurrence | None = None
+    entry: Mapping[str, Any] | str | None = None
+    goal: Mapping[str, Any] | str | Occurrence | None = None
     priority: str = "normal"
     window: Window | None = None
     calendar: Calendar = ANY_TIME
@@ -384,7 +384,7 @@ def _trigger(journey: Fields) -> Trigger:
     return trigger
 
 
-def _goal(journey: Fields) -> Mapping[str, Any] | Occurrence | None:
+def _goal(journey: Fields) -> Mapping[str, Any] | str | Occurrence | None:
     raw = journey.any("goal")
     if not isinstance(raw, Mapping) or "event" not in raw:
         return raw
@@ -450,8 +450,9 @@ def _wait_until(fields: Fields, names: Mapping[str, int]) -> Step:
     return step
 
 
-def _case(fields: Fields, names: Mapping[str, int]) -> tuple[Mapping[str, Any], str]:
-    case = Fields(fields.any("when"), f"{fields.pointer}/when").raw, _target(fields, "goto", names)
+def _case(fields: Fields, names: Mapping[str, int]) -> tuple[Mapping[str, Any] | str, str]:
+    when = fields.any("when")
+    case = when if isinstance(when, str) else Fields(when, f"{fields.pointer}/when").raw, _target(fields, "goto", names)
     fields.done()
     return case
 

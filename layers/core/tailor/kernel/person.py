@@ -22,8 +22,14 @@ MARKS = 64
 NAMES = 200
 """Distinct event names counted per person; beyond it the one silent for longest is dropped."""
 
+OLDEST = "<"
+"""Ends the name of an entry that keeps the oldest timestamp instead of the newest ones."""
+
 History = dict[str, list[Any]]
-"""Event name (or ``name?filter-digest``) → ``[count of all time, [timestamps, newest first]]``."""
+"""Event name, or ``name?digest`` of a tally → ``[count of all time, [timestamps, newest first]]``.
+
+A tally that notes values has them, in the same order, as a third element; one that ends with :data:`OLDEST` keeps one
+timestamp and counts one."""
 
 _PACKED = {
     "identifiers": "i",
@@ -68,7 +74,7 @@ class Person:
     owed : message id → ``{"journey", "step", "template", "entered", "at", "retry", "tries", "cause"}``; a message stays
         owed until an event about it comes back, so a lost hand-over is made again.
     letters : message id → ``[instant, topic]`` of the marketing letters that count for a frequency cap.
-    orders : order id → ``[instant, total as decimal text, currency]``.
+    orders : order id → ``[instant, total as decimal text, currency, category, ...]``.
     purchases : product or category name, as sent → instant last bought.
     marks : hashes of recent events, newest last.
     aliases : ids of people merged into this one.
@@ -152,10 +158,54 @@ class Person:
         """Enter one occurrence of ``name``; a late one is sorted in. The old entry is replaced, never changed."""
         entry = self.history.get(name)
         if entry is None:
-            if len(self.history) >= NAMES:
-                self.history.pop(min(self.history, key=lambda n: self.history[n][1][0]))
+            self._make_room()
             self.history[name] = [1, [at]]
             return
         times = list(entry[1])
         insort(times, at, key=neg)
         self.history[name] = [entry[0] + 1, times[:ring]]
+
+    def note(self, name: str, at: int, value: Any, *, ring: int) -> None:
+        """:meth:`count` with a plain value."""
+        entry = self.history.get(name)
+        if entry is None:
+            self._make_room()
+            entry = [0, [], []]
+        kept = sorted([*zip(entry[1], entry[2], strict=True), (at, value)], key=newest_first)[:ring]
+        self.history[name] = [entry[0] + 1, [at for at, _ in kept], [value for _, value in kept]]
+
+    def note_first(self, name: str, at: int) -> None:
+        """Enter one occurrence of which only the oldest is kept."""
+        entry = self.history.get(name)
+        if entry is None:
+            self._make_room()
+        self.history[name] = [1, [min(at, *entry[1]) if entry else at]]
+
+    def _make_room(self) -> None:
+        if len(self.history) >= NAMES:
+            self.history.pop(min(self.history, key=lambda name: _worth(name, self.history[name])))
+
+
+def merged_entries(one: list[Any], other: list[Any], name: str) -> list[Any]:
+    """Two entries of the same name as one, with everything both have kept."""
+    if keeps_oldest(name):
+        return [1, [min(*one[1], *other[1])]]
+    if len(one) < 3:
+        return [one[0] + other[0], sorted([*one[1], *other[1]], reverse=True)]
+    kept = sorted([*zip(*one[1:], strict=True), *zip(*other[1:], strict=True)], key=newest_first)
+    return [one[0] + other[0], [at for at, _ in kept], [value for _, value in kept]]
+
+
+def keeps_oldest(name: str) -> bool:
+    """Whether an entry keeps the oldest timestamp only."""
+    return name[-1:] == OLDEST and name[-12:-11] == "?"
+
+
+def newest_first(noted: tuple[int, Any]) -> tuple[int, str]:
+    """Sort key of (instant, value): the same order however they came in."""
+    return -noted[0], json.dumps(noted[1], ensure_ascii=False)
+
+
+def _worth(name: str, entry: list[Any]) -> int:
+    # A first occurrence that is forgotten cannot be found again.
+    return NEVER if keeps_oldest(name) else int(entry[1][0])

@@ -74,11 +74,11 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A rule with a name. ``purpose`` decides what of a person the rule may see."""
+    """A rule, as an object or as text, with a name. ``purpose`` decides what of a person the rule may see."""
 
     key: str
     title: str
-    rule: Mapping[str, Any]
+    rule: Mapping[str, Any] | str
     purpose: str = "personalization"
 
 
@@ -98,7 +98,7 @@ class Cta:
 
     text: str
     link: str
-    when: Mapping[str, Any] | None = None
+    when: Mapping[str, Any] | str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +166,11 @@ STANDARD_ATTRIBUTES = (
     Attribute("last_viewed_category", "text", "personal", _PERSONALIZATION),
     Attribute("order_count", "number", "personal", _PERSONALIZATION, 0),
     Attribute("lifetime_value", "number", "personal", _PERSONALIZATION, 0),
+    Attribute("average_order_value", "number", "personal", _PERSONALIZATION, 0),
+    Attribute("favourite_category", "text", "personal", _PERSONALIZATION),
+    Attribute("birthday", "date", "personal", _PERSONALIZATION),
+    Attribute("latitude", "number", "personal", _PERSONALIZATION),
+    Attribute("longitude", "number", "personal", _PERSONALIZATION),
 )
 
 
@@ -262,8 +267,8 @@ def _attribute(key: str, fields: Fields) -> Attribute:
 
 def _segment(key: str, fields: Fields) -> Segment:
     rule = fields.any("rule")
-    if not isinstance(rule, Mapping):
-        raise fields.fail("'rule' must be an object", "rule")
+    if not isinstance(rule, (Mapping, str)):
+        raise fields.fail("'rule' must be an object or text", "rule")
     return Segment(key, fields.text("title", key), rule, fields.text("purpose", "personalization"))
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from tailor.kernel.keys import digest
 from tailor.rules.codegen import const, function, name, stamp, stamped
 
-WantedKind = Literal["scalar", "scalars", "ordered", "boolean"]
+WantedKind = Literal["scalar", "scalars", "ordered", "boolean", "text", "pair"]
 Scalar = str | int | float | bool
 
 
@@ -24,14 +23,15 @@ class Comparison:
     """One way to compare.
 
     ``wanted``: what it takes (``scalar`` is text, a number or a boolean, ``scalars`` a list of those, ``ordered`` text
-    or a number); ``phrase``: English of it; ``source``: wanted → source of an expression over ``value`` and ``kind``,
-    its type, with the constant ``wanted``.
+    or a number, ``pair`` two of those); ``phrase``: English of it; ``source``: wanted → source of an expression over
+    ``value`` and ``kind``, its type, with the constant ``wanted``; ``sign``: how the text form writes it.
     """
 
     key: str
     wanted: WantedKind
     phrase: Callable[[Any], str]
     source: Callable[[Any], str]
+    sign: str
 
 
 def _equal(wanted: Scalar) -> str:
@@ -66,33 +66,54 @@ def _ordered(sign: str) -> Callable[[Any], str]:
     return source
 
 
+def _between(wanted: tuple[str | float, str | float]) -> str:
+    fits = "kind is str" if isinstance(wanted[0], str) else "(kind is int or kind is float)"
+    return f"{fits} and wanted[0] <= value <= wanted[1]"
+
+
 def _phrase(words: str) -> Callable[[Any], str]:
     return lambda wanted: f"{words} {json.dumps(wanted, ensure_ascii=False)}"
 
 
 _TABLE = (
-    Comparison("eq", "scalar", _phrase("is"), _equal),
-    Comparison("ne", "scalar", _phrase("is not"), lambda wanted: f"value is not None and not ({_equal(wanted)})"),
+    Comparison("eq", "scalar", _phrase("is"), _equal, "="),
+    Comparison("ne", "scalar", _phrase("is not"), lambda wanted: f"value is not None and not ({_equal(wanted)})", "!="),
     Comparison(
         "in",
         "scalars",
         lambda wanted: "is one of " + ", ".join(json.dumps(one, ensure_ascii=False) for one in wanted),
         _one_of,
+        "in",
     ),
-    Comparison("contains", "scalar", _phrase("contains"), _contains),
-    Comparison("lt", "ordered", _phrase("is less than"), _ordered("<")),
-    Comparison("le", "ordered", _phrase("is at most"), _ordered("<=")),
-    Comparison("gt", "ordered", _phrase("is more than"), _ordered(">")),
-    Comparison("ge", "ordered", _phrase("is at least"), _ordered(">=")),
+    Comparison("contains", "scalar", _phrase("contains"), _contains, "contains"),
+    Comparison(
+        "starts", "text", _phrase("starts with"), lambda _: "kind is str and value.startswith(wanted)", "starts with"
+    ),
+    Comparison("ends", "text", _phrase("ends with"), lambda _: "kind is str and value.endswith(wanted)", "ends with"),
+    Comparison("lt", "ordered", _phrase("is less than"), _ordered("<"), "<"),
+    Comparison("le", "ordered", _phrase("is at most"), _ordered("<="), "<="),
+    Comparison("gt", "ordered", _phrase("is more than"), _ordered(">"), ">"),
+    Comparison("ge", "ordered", _phrase("is at least"), _ordered(">="), ">="),
+    Comparison(
+        "between",
+        "pair",
+        lambda wanted: "is from {} to {}".format(*(json.dumps(one, ensure_ascii=False) for one in wanted)),
+        _between,
+        "between",
+    ),
     Comparison(
         "exists",
         "boolean",
         lambda wanted: "is known" if wanted else "is not known",
         lambda wanted: "value is not None" if wanted else "value is None",
+        "exists",
     ),
 )
 COMPARISONS: dict[str, Comparison] = {one.key: one for one in _TABLE}
 WHERE_COMPARISONS = tuple(key for key in COMPARISONS if key != "exists")
+"""Those of an event's properties."""
+NUMERIC = ("eq", "lt", "le", "gt", "ge", "between")
+"""Those of a number that has been worked out."""
 
 
 def among(value: object, values: Any) -> bool:
@@ -100,9 +121,17 @@ def among(value: object, values: Any) -> bool:
     return any(one == value and (type(one) is bool) == (type(value) is bool) for one in values)
 
 
+def inside(attributes: dict[str, Any], path: tuple[str, ...]) -> Any:
+    """The value at the end of a path of keys, ``None`` where it leads nowhere."""
+    found: Any = attributes
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
 def condition(comparison: str, wanted: Any, value: ast.expr, kind: ast.expr) -> ast.expr:
     """The expression that is true where ``value``, of type ``kind``, compares."""
-    constant = frozenset(wanted) if isinstance(wanted, tuple) and _texts(wanted) else wanted
+    constant = frozenset(wanted) if comparison == "in" and _texts(wanted) else wanted
     return stamped(COMPARISONS[comparison].source(wanted), value=value, kind=kind, wanted=const(constant))
 
 
@@ -112,37 +141,3 @@ def predicate(tests: tuple[tuple[str, Any], ...]) -> Callable[[Any], bool]:
     for comparison, wanted in tests:
         body += stamp("if not passes: return False", passes=condition(comparison, wanted, name("value"), name("kind")))
     return function(("value",), [*body, *stamp("return True")], among=among)
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Occurrences of ``event`` whose properties fit: they are counted apart, under ``key`` of the history."""
-
-    event: str
-    key: str
-    tests: tuple[tuple[tuple[str, ...], Callable[[Any], bool]], ...] = field(repr=False, compare=False)
-
-    @classmethod
-    def of(cls, event: str, where: Mapping[str, Any], tests: Mapping[str, tuple[tuple[str, Any], ...]]) -> Filter:
-        """``where`` as written gives the key; ``tests`` is the same as read, property → (comparison, wanted) pairs."""
-        canonical = json.dumps(where, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        paths = tuple((tuple(path.split(".")), predicate(pairs)) for path, pairs in tests.items())
-        return cls(event, f"{event}?{digest(event, canonical, size=6)}", paths)
-
-    def matches(self, properties: Mapping[str, Any]) -> bool:
-        """Whether every test passes; where the path leads through a list, one passing item is enough."""
-        return all(any(test(value) for value in _values(properties, path)) for path, test in self.tests)
-
-
-def _values(found: Any, path: tuple[str, ...]) -> Iterator[Any]:
-    """The values at the end of ``path``; a name that itself has dots is found as well."""
-    if not path:
-        yield found
-    elif isinstance(found, list):
-        for item in found:
-            yield from _values(item, path)
-    elif isinstance(found, Mapping):
-        if len(path) > 1 and (dotted := ".".join(path)) in found:
-            yield found[dotted]
-        elif path[0] in found:
-            yield from _values(found[path[0]], path[1:])

@@ -6,8 +6,8 @@ from tailor.kernel.event import Event
 from tailor.kernel.journey import Branch, Journey, Occurrence, WaitEvent
 from tailor.kernel.person import RING
 from tailor.kernel.program import Program
-from tailor.rules.comparisons import Filter
 from tailor.rules.segments import Rule, SegmentSet, compile_rule, compile_segments
+from tailor.rules.tallies import Tally
 
 
 class Compiled:
@@ -35,7 +35,7 @@ class Compiled:
         self.entries: dict[str, list[str]] = {}
         self.dates: list[Journey] = []
         self._branches: dict[tuple[str, str, int], tuple[Rule, ...]] = {}
-        self._occurrences: dict[tuple[str, ...], Filter] = {}
+        self._occurrences: dict[tuple[str, ...], Tally] = {}
         for journey in program.journeys.values():
             self._read_journey(journey)
         conditions = [
@@ -49,16 +49,16 @@ class Compiled:
             for index, cta in enumerate(template.cta)
             if cta.when is not None
         ]
-        self._filters: dict[str, tuple[Filter, ...]] = dict(self.segments.filters)
+        self._tallies: dict[str, tuple[Tally, ...]] = dict(self.segments.tallies)
         self._rings: dict[str, int] = dict(self.segments.rings)
         watched = (*self.exits.values(), *self.goals.values(), *self.entry.values())
         for rule in (*watched, *(rule for rules in self._branches.values() for rule in rules), *conditions):
             for name, size in rule.rings.items():
                 self._rings[name] = max(size, self._rings.get(name, RING))
-            for one in rule.filters:
-                kept = self._filters.get(one.event, ())
+            for one in rule.tallies:
+                kept = self._tallies.get(one.event, ())
                 if all(one.key != other.key for other in kept):
-                    self._filters[one.event] = (*kept, one)
+                    self._tallies[one.event] = (*kept, one)
 
     def _read_journey(self, journey: Journey) -> None:
         pointer = f"/journeys/{journey.key}"
@@ -94,7 +94,7 @@ class Compiled:
         if occurrence.where is not None:
             # The same reader as of rules, for the same comparisons; nobody counts these.
             rule = {"did": occurrence.event, "where": occurrence.where}
-            (self._occurrences[key],) = compile_rule(rule, self.program, pointer=pointer).filters
+            (self._occurrences[key],) = compile_rule(rule, self.program, pointer=pointer).tallies
 
     def fits(self, event: Event, occurrence: Occurrence, *key: str) -> bool:
         """Whether ``event`` is ``occurrence``, which stands at ``key``: the journey's, and where in it."""
@@ -106,9 +106,9 @@ class Compiled:
         """The rules of a branching step."""
         return self._branches[journey, version, index]
 
-    def filters(self, event: str) -> tuple[Filter, ...]:
-        """The filtered counters to keep for an event name."""
-        return self._filters.get(event, ())
+    def tallies(self, event: str) -> tuple[Tally, ...]:
+        """What to count apart of an event name."""
+        return self._tallies.get(event, ())
 
     def ring(self, name: str) -> int:
         """How many timestamps of a history entry the rules need."""
@@ -116,6 +116,6 @@ class Compiled:
 
     def counts_more_than(self, other: Compiled) -> bool:
         """Whether the rules need a counter, or more timestamps of one, that people decided by ``other`` do not hold."""
-        held = {one.key for kept in other._filters.values() for one in kept}
-        filtered = any(one.key not in held for kept in self._filters.values() for one in kept)
-        return filtered or any(size > other.ring(name) for name, size in self._rings.items())
+        held = {one.key for kept in other._tallies.values() for one in kept}
+        apart = any(one.key not in held for kept in self._tallies.values() for one in kept)
+        return apart or any(size > other.ring(name) for name, size in self._rings.items())

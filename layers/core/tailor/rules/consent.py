@@ -5,6 +5,7 @@ Later changes win; at the same instant the stricter one does, so the order of ar
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +21,15 @@ class View:
     """What a purpose may see of a person: what it may not is absent, as if it had never been known.
 
     ``attributes``: name → value; ``history``: see :data:`tailor.kernel.person.History`; ``consent``: ``purpose`` or
-    ``purpose:topic`` → grant (a person's own choices hide from nobody).
+    ``purpose:topic`` → grant (a person's own choices hide from nobody). ``id``: of the person; ``identifiers``: the
+    kinds they have, never the values.
     """
 
     attributes: dict[str, Any]
     history: History
     consent: dict[str, list[Any]]
+    id: str = ""
+    identifiers: Collection[str] = ()
 
 
 def view(person: Person, purpose: str, program: Program, *, now: int) -> View:
@@ -38,7 +42,7 @@ def view(person: Person, purpose: str, program: Program, *, now: int) -> View:
         return View({}, {}, person.consent)
     declared = program.permitted.get(purpose, frozenset())
     seen = {name: value for name, value in person.attributes.items() if name in declared}
-    return View(seen, person.history, person.consent)
+    return View(seen, person.history, person.consent, person.id, person.identifiers.keys())
 
 
 def permits(person: Person, purpose: str, program: Program, *, topic: str = "", now: int) -> bool:

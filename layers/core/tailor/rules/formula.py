@@ -1,4 +1,4 @@
-"""What every rule comes down to, and its code: (attributes, history, consent, now) → members and how long that holds.
+"""What every rule comes down to, and its code: (view, now) → members and how long that holds.
 
 Time algebra, for a window W that an event at t is inside of while t > now - W (it leaves at exactly t + W):
 
@@ -8,6 +8,7 @@ formula                ``until``: the first instant at which the answer may diff
 test, consent, count   never
 at least n within W    true: t(n) + W, when the n-th newest leaves; false: never
 A, then not B in W     pending: t(A) + W; otherwise never
+asked                  what its function says: see :mod:`tailor.rules.moments` and :mod:`tailor.rules.series`
 not                    that of its part
 all                    true: the earliest; false: the latest of the parts that are false
 any                    true: the latest of the parts that are true; false: the earliest
@@ -21,25 +22,32 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, cast
 
 from tailor.kernel.instants import NEVER
-from tailor.kernel.person import RING, History
+from tailor.kernel.person import RING
 from tailor.rules.codegen import answer, choice, const, function, joined, name, stamp, stamped
-from tailor.rules.comparisons import Filter, among, condition
+from tailor.rules.comparisons import among, condition, inside
+from tailor.rules.consent import View
+from tailor.rules.tallies import Tally
 
-Evaluator = Callable[[dict[str, Any], History, dict[str, list[Any]], int], tuple[Any, ...]]
+Evaluator = Callable[[View, int], tuple[Any, ...]]
+Decide = Callable[[View, int], tuple[bool, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Compares:
-    """An attribute compares with ``wanted``; see :mod:`tailor.rules.comparisons`."""
+    """An attribute compares with ``wanted``; see :mod:`tailor.rules.comparisons`.
+
+    ``path`` leads to it where it is inside an attribute that is a map: the attribute's name, then keys.
+    """
 
     attribute: str
     comparison: str
     wanted: Any
+    path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +65,13 @@ class AtLeast:
 
     event: str
     times: int
-    within: int | None
-    filter: Filter | None
+    within: int | None = None
+    tally: Tally | None = None
 
     @property
     def entry(self) -> str:
         """Its name in the history."""
-        return self.filter.key if self.filter else self.event
+        return self.tally.key if self.tally else self.event
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +81,35 @@ class ThenNot:
     first: str
     second: str
     within: int
-    filter: Filter | None
+    tally: Tally | None = None
 
     @property
     def entry(self) -> str:
         """The name of ``first`` in the history."""
-        return self.filter.key if self.filter else self.first
+        return self.tally.key if self.tally else self.first
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with a function of its own, being too long or too rare to be written out in the code.
+
+    Attributes
+    ----------
+    says : canonical; equal for equal questions.
+    decide : (view, now) → (member, until).
+    reads : see :func:`reads`.
+    timed : whether time alone can change the answer.
+    tallies : what must be counted apart for it.
+    ring : timestamps it needs of the entries in ``entries``.
+    """
+
+    says: str
+    decide: Decide = field(repr=False, compare=False)
+    reads: frozenset[str]
+    timed: bool
+    tallies: tuple[Tally, ...] = ()
+    entries: tuple[str, ...] = ()
+    ring: int = RING
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +133,7 @@ class Some:
     parts: tuple[Formula, ...]
 
 
-Leaf = Compares | Permitted | AtLeast | ThenNot
+Leaf = Compares | Permitted | AtLeast | ThenNot | Asked
 Formula = Leaf | Not | Every | Some
 
 
@@ -119,13 +150,16 @@ def leaves(formula: Formula) -> Iterator[Leaf]:
 
 
 def reads(formulas: Iterable[Formula]) -> frozenset[str]:
-    """What changes can change the answer: names of events, ``@`` and the name of an attribute, ``~consent``."""
+    """What changes can change the answer: names of events, ``@`` and the name of an attribute, ``~consent``,
+    ``~identifiers``."""
     names: set[str] = set()
     for formula in formulas:
         for leaf in leaves(formula):
             match leaf:
-                case Compares(attribute):
-                    names.add(f"@{attribute}")
+                case Compares(attribute, path=path):
+                    names.add(f"@{path[0] if path else attribute}")
+                case Asked(reads=asked):
+                    names |= asked
                 case Permitted():
                     names.add("~consent")
                 case AtLeast(event):
@@ -142,16 +176,24 @@ def rings(formulas: Iterable[Formula]) -> dict[str, int]:
         for leaf in leaves(formula):
             if isinstance(leaf, AtLeast) and leaf.within is not None and leaf.times > RING:
                 needed[leaf.entry] = max(leaf.times, needed.get(leaf.entry, 0))
+            elif isinstance(leaf, Asked) and leaf.ring > RING:
+                needed |= {entry: max(leaf.ring, needed.get(entry, 0)) for entry in leaf.entries}
     return needed
 
 
-def filters(formulas: Iterable[Formula]) -> tuple[Filter, ...]:
-    """The filters whose occurrences must be counted apart, each once."""
-    found: dict[str, Filter] = {}
+def tallies(formulas: Iterable[Formula]) -> tuple[Tally, ...]:
+    """What must be counted apart, each once."""
+    found: dict[str, Tally] = {}
     for formula in formulas:
         for leaf in leaves(formula):
-            if isinstance(leaf, (AtLeast, ThenNot)) and leaf.filter is not None:
-                found.setdefault(leaf.filter.key, leaf.filter)
+            match leaf:
+                case AtLeast(tally=Tally() as one) | ThenNot(tally=Tally() as one):
+                    found.setdefault(one.key, one)
+                case Asked(tallies=asked):
+                    for one in asked:
+                        found.setdefault(one.key, one)
+                case _:
+                    pass
     return tuple(found.values())
 
 
@@ -181,7 +223,17 @@ def _literals(formula: Formula, negated: bool = False) -> Formula:
 
 
 def _timeless(formula: Formula) -> bool:
-    return not any(isinstance(leaf, ThenNot) or (isinstance(leaf, AtLeast) and leaf.within) for leaf in leaves(formula))
+    return not any(_changed_by_time(leaf) for leaf in leaves(formula))
+
+
+def _changed_by_time(leaf: Leaf) -> bool:
+    match leaf:
+        case AtLeast():
+            return leaf.within is not None
+        case Asked():
+            return leaf.timed
+        case _:
+            return isinstance(leaf, ThenNot)
 
 
 _AT_LEAST = """
@@ -205,6 +257,18 @@ elif ring[0] > start:
 else:
     member = yes
     until = never
+"""
+_ASKED = """
+member, until = decide(view, now)
+"""
+_ASKED_NOT = """
+member, until = decide(view, now)
+member = not member
+"""
+_VIEW = """
+attributes = view.attributes
+history = view.history
+consent = view.consent
 """
 _AND = """
 if member:
@@ -258,6 +322,7 @@ class _Writer:
         self._decided: dict[str, tuple[ast.expr, ast.expr]] = {}
         self._uses = Counter(repr(literal) for formula in formulas for literal in _literal_leaves(formula))
         self._numbers = count()
+        self._functions: dict[str, Any] = {"among": among}
 
     def function(self) -> Evaluator:
         body: list[ast.stmt] = []
@@ -266,9 +331,8 @@ class _Writer:
             steps, member, until = self._operand(formula)
             body += steps
             answers += (member, until)
-        arguments = ("attributes", "history", "consent", "now")
-        made = function(arguments, [*self._lookups, *self._shared, *body, answer(answers)], among=among)
-        return cast(Evaluator, made)
+        whole = [*stamp(_VIEW), *self._lookups, *self._shared, *body, answer(answers)]
+        return cast(Evaluator, function(("view", "now"), whole, **self._functions))
 
     def _operand(self, formula: Formula) -> _Operand:
         """Steps to take, then where the answer is to be found."""
@@ -339,6 +403,9 @@ class _Writer:
                 within=const(leaf.within),
                 **common,
             )
+        if isinstance(leaf, Asked):
+            decide = self._decider(leaf)
+            return stamp(_ASKED_NOT if negated else _ASKED, member=member, until=until, decide=decide)
         assert isinstance(leaf, ThenNot)  # noqa: S101  # every other leaf is timeless
         _, ring, size = self._entry(leaf.entry)
         _, ring_after, size_after = self._entry(leaf.second)
@@ -359,8 +426,11 @@ class _Writer:
                 return self._joined(isinstance(formula, Every), parts)
             case Not(part):
                 return stamped("not value", value=self._expression(part))
-            case Compares(attribute, comparison, wanted):
-                return condition(comparison, wanted, *self._attribute(attribute))
+            case Compares(attribute, comparison, wanted, path):
+                found = self._inside(path) if path else self._attribute(attribute)
+                return condition(comparison, wanted, *found)
+            case Asked():
+                return stamped("decide(view, now)[0]", decide=self._decider(formula))
             case Permitted(purpose, topic, on_consent):
                 return self._permitted(purpose, topic, on_consent)
             case AtLeast():
@@ -370,6 +440,8 @@ class _Writer:
                 raise AssertionError("a formula that time changes is no expression")
 
     def _joined(self, both: bool, parts: Sequence[Formula]) -> ast.expr:
+        if not parts:
+            return const(both)
         return joined(ast.And() if both else ast.Or(), [self._operand(part)[1] for part in parts])
 
     def _permitted(self, purpose: str, topic: str, on_consent: bool) -> ast.expr:
@@ -382,6 +454,16 @@ class _Writer:
     def _attribute(self, key: str) -> tuple[ast.Name, ast.Name]:
         source = "value = attributes.get(key); kind = type(value)"
         return cast(tuple[ast.Name, ast.Name], self._looked_up(source, key, "value", "kind"))
+
+    def _inside(self, path: tuple[str, ...]) -> tuple[ast.Name, ast.Name]:
+        self._functions["inside"] = inside
+        source = "value = inside(attributes, key); kind = type(value)"
+        return cast(tuple[ast.Name, ast.Name], self._looked_up(source, path, "value", "kind"))
+
+    def _decider(self, leaf: Asked) -> ast.Name:
+        made = f"decide{len(self._functions)}"
+        self._functions[made] = leaf.decide
+        return name(made)
 
     def _entry(self, key: str) -> tuple[ast.Name, ast.Name, ast.Name]:
         found = self._looked_up(_ENTRY, key, "total", "ring", "size")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from tailor.kernel.event import Identifier
-from tailor.kernel.person import MARKS, NAMES, Person
+from tailor.kernel.person import MARKS, NAMES, Person, merged_entries
 from tailor.rules.consent import STRICTNESS
 from tailor.rules.profile import compute
 
@@ -113,14 +113,13 @@ def merge(into: Person, other: Person) -> Person:
         mine = merged.consent.get(key)
         if mine is None or (mine[1], STRICTNESS[mine[0]]) < (choice[1], STRICTNESS[choice[0]]):
             merged.consent[key] = choice
-    for name, (count, times) in other.history.items():
+    for name, entry in other.history.items():
         known = merged.history.get(name)
-        if known is None:
-            if len(merged.history) < NAMES:
-                merged.history[name] = [count, list(times)]
-        else:
+        if known is not None:
             # All of both: how many the rules need is known when the next one is counted.
-            merged.history[name] = [known[0] + count, sorted([*known[1], *times], reverse=True)]
+            merged.history[name] = merged_entries(known, entry, name)
+        elif len(merged.history) < NAMES:
+            merged.history[name] = entry
     merged.orders = {**other.orders, **merged.orders}
     for product, at in other.purchases.items():
         merged.purchases[product] = max(at, merged.purchases.get(product, at))

@@ -15,11 +15,22 @@ from tailor.kernel.person import Person
 
 ORDERS = 500
 """Newest orders kept for the order count and the lifetime value."""
+CATEGORIES, CATEGORY = 5, 60
+"""Categories kept of one order, and characters of each."""
 PURCHASES = 100
 """Newest product and category names in ``purchase_history``."""
 ATTRIBUTES = 300
 """Attributes a person may hold; further ones are refused and flagged."""
-COMPUTED = frozenset({"order_count", "lifetime_value", "purchase_history", "last_purchase_category"})
+COMPUTED = frozenset(
+    {
+        "order_count",
+        "lifetime_value",
+        "average_order_value",
+        "favourite_category",
+        "purchase_history",
+        "last_purchase_category",
+    }
+)
 """Attributes only purchases can set."""
 
 
@@ -44,12 +55,26 @@ def compute(person: Person) -> None:
     """Set the attributes that only orders and purchases can set; also after a merge."""
     if person.orders:
         person.attributes["order_count"] = len(person.orders)
-        person.attributes["lifetime_value"] = float(sum(Decimal(total) for _, total, _ in person.orders.values()))
+        value = sum((Decimal(entry[1]) for entry in person.orders.values()), Decimal(0))
+        person.attributes["lifetime_value"] = float(value)
+        person.attributes["average_order_value"] = float(round(value / len(person.orders), 2))
+        if favourite := _favourite(person):
+            person.attributes["favourite_category"] = favourite
     newest = sorted(person.purchases, key=lambda name: (-person.purchases[name], name))[:PURCHASES]
     if len(person.purchases) > PURCHASES:
         person.purchases = {name: person.purchases[name] for name in newest}
     if newest:
         person.attributes["purchase_history"] = newest
+
+
+def _favourite(person: Person) -> str | None:
+    """The category most orders had something of; of several the one ordered last, then the first in the alphabet."""
+    found: dict[str, tuple[int, int]] = {}
+    for at, _, _, *categories in person.orders.values():
+        for category in categories:
+            number, newest = found.get(category, (0, 0))
+            found[category] = number + 1, max(newest, at)
+    return min(found, key=lambda category: (-found[category][0], -found[category][1], category), default=None)
 
 
 def _touched_by(name: str) -> tuple[str, ...]:
@@ -86,15 +111,15 @@ def _order(person: Person, event: Event) -> None:
     properties = event.properties
     order = str(properties.get("order_id") or event.id)
     total = _money(properties.get("total", properties.get("revenue")))
-    entry = [event.at, str(total), str(properties.get("currency") or "")]
+    products = _products(properties)
+    categories = sorted({str(p["category"])[:CATEGORY] for p in products if p.get("category")})
+    entry = [event.at, str(total), str(properties.get("currency") or ""), *categories[:CATEGORIES]]
     known = person.orders.get(order)
     if known is None or known < entry:
         person.orders[order] = entry
         if len(person.orders) > ORDERS:
             del person.orders[min(person.orders, key=lambda o: person.orders[o][0])]
-    products = _products(properties)
     _bought(person, [str(p[field]) for p in products for field in ("name", "category") if p.get(field)], event.at)
-    categories = sorted(str(p["category"]) for p in products if p.get("category"))
     if categories:
         _set(person, "last_purchase_category", categories[0], event.at)
 

@@ -22,11 +22,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 from tailor.kernel.event import Event
 from tailor.kernel.instants import MINUTE, NEVER
-from tailor.kernel.person import NAMES, RING, History, Person
+from tailor.kernel.person import NAMES, RING, History, Person, keeps_oldest, newest_first
 from tailor.rules.compiled import Compiled
 from tailor.rules.consent import View, view
 
@@ -36,7 +37,10 @@ SETTLING = 30 * MINUTE
 AGAIN = "-"
 """Stands for the program of a person that must be decided again as a whole, by nobody's news."""
 
-_MARK = re.compile(r"[a-z2-7]{10}")
+_MARK = re.compile(r"[a-z2-7]{10}<?")
+
+Noted = tuple[int, Any]
+"""An occurrence: its instant, and its value where one is noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,64 +100,80 @@ def recount(person: Person, events: Iterable[Event], compiled: Compiled, *, now:
     if person.decided >= settled:
         # What came late for its time may have been counted just now.
         settled = forgotten
-    rows: dict[str, list[int]] = {}
+    rows: dict[str, list[Noted]] = {}
     for event in events:
         if event.at >= forgotten:
-            rows.setdefault(event.name, []).append(event.at)
-            for one in compiled.filters(event.name):
-                if one.matches(event.properties):
-                    rows.setdefault(one.key, []).append(event.at)
+            rows.setdefault(event.name, []).append((event.at, None))
+            for one in compiled.tallies(event.name):
+                if noted := one.noted(event):
+                    rows.setdefault(one.key, []).extend((event.at, value) for value in noted)
     history: History = {}
     wrong: list[str] = []
     added: list[str] = []
     for name in dict.fromkeys([*person.history, *rows]):
         known = person.history.get(name, [0, []])
-        if name not in rows and _of_a_filter_gone(name, person, compiled):
+        if name not in rows and _of_a_tally_gone(name, person, compiled):
             added.append(name)
             continue
         ring = compiled.ring(name)
-        count, times = _entry(known, rows.get(name, []), forgotten, settled)
-        if times:
-            history[name] = [count, times[:ring]]
-        kept = known[1][:ring]
-        if (known[0], kept) == (count, times[:ring]):
+        right = _first if keeps_oldest(name) else _entry
+        entry = right(known, rows.get(name, []), forgotten, settled)
+        shown = _cut(entry, ring)
+        if shown[1]:
+            history[name] = shown
+        kept = _cut(known, ring)
+        if kept == shown:
             continue
-        longer = known[0] == count and kept == times[: len(kept)]
+        held = len(kept[1])
+        longer = kept[0] == shown[0] and kept[1:] == [column[:held] for column in shown[1 : len(kept)]]
         (added if longer else wrong).append(name)
     if len(history) > NAMES:
         # The live path has dropped and begun again some of them: nothing certain can be said of any.
-        newest = sorted(history, key=lambda name: -history[name][1][0])[:NAMES]
+        newest = sorted(history, key=lambda name: (not keeps_oldest(name), -history[name][1][0]))[:NAMES]
         return Recount({name: history[name] for name in history if name in set(newest)}, (), tuple(added))
     return Recount(history, tuple(wrong), tuple(added))
 
 
-def _of_a_filter_gone(name: str, person: Person, compiled: Compiled) -> bool:
-    """Whether this is the counter of a filter that no rule has any more; who has one has one of the event itself."""
+def _of_a_tally_gone(name: str, person: Person, compiled: Compiled) -> bool:
+    """Whether this is of a tally that no rule has any more; who has one has the entry of the event itself."""
     event, _, mark = name.rpartition("?")
     if event not in person.history or _MARK.fullmatch(mark) is None:
         return False
-    return all(one.key != name for one in compiled.filters(event))
+    return all(one.key != name for one in compiled.tallies(event))
 
 
-def _entry(known: Sequence[Any], rows: Sequence[int], forgotten: int, settled: int) -> tuple[int, list[int]]:
-    """(count of all time, all timestamps known, newest first) of one name."""
-    count, times = known[0], known[1]
-    sure = [at for at in rows if at < settled]
-    held, written = (Counter[int](at for at in one if at >= settled) for one in (times, rows))
+def _cut(entry: Sequence[Any], ring: int) -> list[Any]:
+    count, *columns = entry
+    return [count, *(list(column[:ring]) for column in columns)]
+
+
+def _first(known: Sequence[Any], rows: Sequence[Noted], forgotten: int, settled: int) -> list[Any]:
+    """The entry that keeps the first occurrence: of the rows, and of what was kept where no row could say better."""
+    times = [at for at, _ in rows] + [at for at in known[1] if at < forgotten or at >= settled]
+    return [1, [min(times)]] if times else [0, []]
+
+
+def _entry(known: Sequence[Any], rows: Sequence[Noted], forgotten: int, settled: int) -> list[Any]:
+    """``[count of all time, all timestamps known, newest first]`` of one name, with their values if it notes them."""
+    count, kept = known[0], list(zip(known[1], known[2] if len(known) > 2 else repeat(None), strict=False))
+    sure = [one for one in rows if one[0] < settled]
+    held, written = (Counter(one for one in some if one[0] >= settled) for some in (kept, rows))
     recent = held | written
-    old = [at for at in times if at < forgotten]
-    young = sorted([*sure, *recent.elements()], reverse=True)
-    if len(times) == count or len(times) < RING:
+    old = [one for one in kept if one[0] < forgotten]
+    young = sorted([*sure, *recent.elements()], key=newest_first)
+    if len(kept) == count or len(kept) < RING:
         older = len(old)
-    elif times[-1] < forgotten:
-        older = count - (len(times) - len(old))
+    elif kept[-1][0] < forgotten:
+        older = count - (len(kept) - len(old))
     else:
         # The timestamps do not reach back to what has expired; they still show what was counted and has no row.
-        invented = Counter(at for at in times if at < settled) - Counter(sure)
+        invented = Counter(one for one in kept if one[0] < settled) - Counter(sure)
         older = count - invented.total() - len(young)
     found = [*young, *old]
     # Fewer timestamps than a ring holds are all there are.
-    return len(found) if len(found) < RING else max(older, len(old)) + len(young), found
+    total = len(found) if len(found) < RING else max(older, len(old)) + len(young)
+    times, values = [at for at, _ in found], [value for _, value in found]
+    return [total, times] if values.count(None) == len(values) else [total, times, values]
 
 
 def rebuilt(person: Person, history: History) -> Person:

@@ -14,13 +14,11 @@ from typing import Any
 from tailor.kernel.errors import Rejected
 from tailor.kernel.instants import NEVER
 from tailor.kernel.program import Program
-from tailor.rules.comparisons import Filter
 from tailor.rules.consent import View
-from tailor.rules.formula import Evaluator, code, filters, reads, rings
-from tailor.rules.operators import Node
+from tailor.rules.formula import Evaluator, code, reads, rings, tallies
+from tailor.rules.node import Node
 from tailor.rules.reading import Reader, escaped
-
-__all__ = ["Filter", "Reason", "Rule", "SegmentSet", "compile_rule", "compile_segments"]
+from tailor.rules.tallies import Tally
 
 OFTEN = 32
 """Times the same names must change before the segments that read them get a function of their own."""
@@ -80,27 +78,27 @@ class Rule:
     Attributes
     ----------
     sentence : English of the whole rule.
-    filters : what the step must count apart for it.
+    tallies : what the step must count apart for it.
     rings : name in the history → timestamps it needs there, for those beyond the usual number.
-    reads : what changes can change the answer: names of events, ``@`` and the name of an attribute, ``~consent``. What
-        a purpose may see hangs on consent as well, which is for the caller to know.
+    reads : what changes can change the answer, see :func:`tailor.rules.formula.reads`. What a purpose may see hangs on
+        consent as well, which is for the caller to know.
     """
 
     def __init__(self, node: Node) -> None:
         self.node = node
         self.sentence = node.sentence
-        self.filters: tuple[Filter, ...] = filters([node.formula])
+        self.tallies: tuple[Tally, ...] = tallies([node.formula])
         self.rings: dict[str, int] = rings([node.formula])
         self.reads: frozenset[str] = reads([node.formula])
 
     def holds(self, view: View, *, now: int) -> tuple[bool, int]:
         """The answer at ``now``, and the first instant at which time alone could change it."""
-        member, until = self._answer(view.attributes, view.history, view.consent, now)
+        member, until = self._answer(view, now)
         return member, until
 
     def explain(self, view: View, *, now: int) -> Reason:
         """:meth:`holds` of the rule and of every rule inside it, decided by the same code."""
-        flat = self._answers(view.attributes, view.history, view.consent, now)
+        flat = self._answers(view, now)
         return _reason(self.node, view, zip(flat[::2], flat[1::2], strict=True))
 
     @cached_property
@@ -129,7 +127,7 @@ class SegmentSet:
     keys : of the segments, in the order of the program.
     rules : segment key → its rule.
     rings : name in the history → timestamps the rules need there, for those beyond the usual number.
-    filters : name of an event → what the step must count apart of it.
+    tallies : name of an event → what the step must count apart of it.
     """
 
     def __init__(self, nodes: Mapping[str, Node], purposes: Mapping[str, str]) -> None:
@@ -137,9 +135,9 @@ class SegmentSet:
         self.keys: tuple[str, ...] = tuple(nodes)
         self.rules: dict[str, Rule] = {key: Rule(node) for key, node in nodes.items()}
         self.rings: dict[str, int] = rings(formulas)
-        self.filters: dict[str, tuple[Filter, ...]] = {}
-        for one in filters(formulas):
-            self.filters[one.event] = (*self.filters.get(one.event, ()), one)
+        self.tallies: dict[str, tuple[Tally, ...]] = {}
+        for one in tallies(formulas):
+            self.tallies[one.event] = (*self.tallies.get(one.event, ()), one)
         self._purposes = purposes
         self._readers: dict[str, set[str]] = {}
         for key, rule in self.rules.items():
@@ -263,7 +261,7 @@ def _decide(groups: Sequence[_Group], see: Callable[[str], View], now: int) -> l
     decisions: list[tuple[str, bool, int]] = []
     for group in groups:
         view = see(group.purpose)
-        flat = group.answer(view.attributes, view.history, view.consent, now)
+        flat = group.answer(view, now)
         decisions += zip(group.keys, flat[::2], flat[1::2], strict=True)
     return decisions
 

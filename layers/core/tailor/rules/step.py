@@ -103,9 +103,8 @@ def _absorb(person: Person, event: Event, compiled: Compiled, effects: Effects, 
     changed = {f"@{name}" for name in profile.apply(person, event)}
     person.count(event.name, event.at, ring=compiled.ring(event.name))
     changed.add(event.name)
-    for one in compiled.filters(event.name):
-        if one.matches(event.properties):
-            person.count(one.key, event.at, ring=compiled.ring(one.key))
+    for one in compiled.tallies(event.name):
+        one.count(person, event, ring=compiled.ring(one.key))
     if choices := _choices(event, compiled):
         changed.add("~consent")
         for choice in choices:
