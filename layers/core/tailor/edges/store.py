@@ -18,6 +18,8 @@ merge         ``P#person``            ``G#time#other``       ``s`` the state mer
 suppression   ``Z#hash``              ``Z``                  ``why``; survives erasure
 definition    ``D#kind``              key                    ``s`` packed JSON document
 job           ``K#job``               name                   ``v`` version, ``s`` packed JSON: cursor and counts
+import        ``K#import``            id                     likewise: a file, and how far it is
+imported      ``K#imported``          id                     likewise: at its end; expires by ``ttl``
 erasure       ``K#erasure``           person                 likewise: a request, and how far it is
 receipt       ``K#erased``            person                 likewise: an erasure that is finished
 counter       ``R#owner``             what                   ``n``
@@ -553,14 +555,18 @@ class Store:
         rows = self._db.get(self._ledger, [{"pk": f"K#{kind}", "sk": name}], consistent=True)
         return (rows[0]["v"], _unpack_document(rows[0]["s"])) if rows else None
 
-    def keep_job(self, name: str, document: Mapping[str, Any], *, was: int, kind: str = "job") -> None:
-        """Write a job whose version is ``was`` (0: there is none); it is one more afterwards.
+    def keep_job(
+        self, name: str, document: Mapping[str, Any], *, was: int, kind: str = "job", until: int | None = None
+    ) -> None:
+        """Write a job whose version is ``was`` (0: there is none); it is one more afterwards. It expires at ``until``.
 
         Raises
         ------
         Stale : somebody else wrote it first.
         """
-        item = {"pk": f"K#{kind}", "sk": name, "v": was + 1, "s": _pack_document(document)}
+        item: Item = {"pk": f"K#{kind}", "sk": name, "v": was + 1, "s": _pack_document(document)}
+        if until is not None:
+            item["ttl"] = until // 1000
         put = _put(self._ledger, item, "v = :v" if was else "attribute_not_exists(pk)", {":v": was} if was else None)
         self._db.call("put_item", **put["Put"])
 
