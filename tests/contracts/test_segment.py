@@ -213,6 +213,17 @@ def test_no_consent_says_nothing_and_an_empty_one_denies() -> None:
     }
 
 
+def test_strings_of_consent_banners_are_choices_and_malformed_ones_refuse_the_call() -> None:
+    opted_out = {"consent": {"categoryPreferences": {"Marketing": True}, "gppString": "DBABTA~1YYN"}}
+    assert one(type="identify", context=opted_out).consent == (
+        ConsentChange("marketing", "granted"),
+        ConsentChange("sharing", "withdrawn"),
+    )
+    parsed = post({"type": "identify", "userId": "u-1", "context": {"consent": {"tcString": "CQ-cut"}}}, "identify")
+    assert parsed.events == []
+    assert [refusal.code for refusal, _ in parsed.refused] == ["bad-signal"]
+
+
 def test_ids_beyond_the_precision_of_floats_stay_exact() -> None:
     event = one(userId=2**63 + 1, properties={"product_id": 9007199254740993})
     assert event.identifiers == (Identifier("user_id", "9223372036854775809"),)

@@ -227,7 +227,7 @@ def test_mailchimps_signature_is_checked_wherever_there_is_one() -> None:
     assert refused("mailchimp", request({"x-mailchimp-signature": "t=1,v1=0"}, "type=profile", query=shown), b"s3")
 
 
-@pytest.mark.parametrize("source", ["ga4", "adobe", "tealium", "blueconic", "onetrust", "didomi", "webhook"])
+@pytest.mark.parametrize("source", ["ga4", "adobe", "tealium", "blueconic", "onetrust", "didomi", "cmp", "webhook"])
 def test_a_vendor_that_signs_nothing_shows_the_secret(source: str) -> None:
     basic = b64encode(b"anybody:s3").decode()
     for headers in (

@@ -24,7 +24,7 @@ from tailor.sources import GREETINGS, SOURCES
 
 NOW = 1_795_510_800_000
 SIGNED = [name for name, source in SOURCES.items() if source.signed]
-SHOWING = ("ga4", "adobe", "tealium", "blueconic", "onetrust", "didomi", "salesforce")
+SHOWING = ("ga4", "adobe", "tealium", "blueconic", "onetrust", "didomi", "cmp", "salesforce")
 """Vendors that sign nothing: they show a secret, or name their organization."""
 SIGNING = [name for name in SIGNED if name not in SHOWING]
 PROOFS = (

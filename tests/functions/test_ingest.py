@@ -424,3 +424,25 @@ def test_a_customer_update_after_an_unsubscription_does_not_subscribe_again(door
     door.pump()
     [after] = door.everybody()
     assert after.consent["marketing"][0] == "withdrawn"
+
+
+@pytest.mark.parametrize(("value", "opted_out"), [("1", True), ("0", False), ("true", False), ("1, 1", False)])
+def test_only_the_value_1_of_gpc_is_a_word(value: str, opted_out: bool) -> None:
+    kept = Kept()
+    kept.take("/v1/track", track(), authorization=basic("k-segment"), sec_gpc=value)
+    assert kept.events[0].get("consent", []) == ([["sharing", "withdrawn", ""]] if opted_out else [])
+
+
+def test_a_browser_that_says_gpc_with_every_call_has_said_it_once(shop: World) -> None:
+    kept = Kept()
+    for index in range(3):
+        kept.take("/v1/page", track(type="page", messageId=f"m-{index}"), authorization=basic("k-segment"), sec_gpc="1")
+    shop.queues["ingest"] += [json.dumps(envelope) for envelope in kept.envelopes]
+    shop.now = NOW
+    shop.pump()
+    visitor = shop.person("user_id", "u-1")
+    assert visitor is not None
+    assert visitor.consent["sharing"][0] == "withdrawn"
+    assert visitor.history["Page Viewed"][0] == 3
+    rows = list(shop.store.consents(visitor))
+    assert [(row["purpose"], row["how"]) for row in rows] == [("sharing", {"signal": "Sec-GPC: 1"})]

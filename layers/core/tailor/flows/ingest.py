@@ -21,7 +21,7 @@ import json
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tailor.edges.bus import MESSAGE_BYTES, envelopes
@@ -30,6 +30,7 @@ from tailor.kernel.errors import Rejected, Transient
 from tailor.kernel.inbound import Inbound, Parsed
 from tailor.kernel.keys import digest
 from tailor.kernel.proof import IN_QUERY
+from tailor.rules.signals import of_gpc
 from tailor.sources import ANSWERS, BY_GET, GREETINGS, HEADERS, SOURCES, Source, read
 from tailor.sources.segment import SEGMENT
 
@@ -103,6 +104,7 @@ def ingest(request: Inbound, door: Door, *, now: int) -> Answer:
         if wait := door.wait(caller.key, caller.rate):
             return _later(429, "too many requests by this key; send it again later", wait)
         parsed = Parsed(ignored=[caller.greeting]) if caller.greeting else _read(caller.source, request, now=now)
+        _heed_gpc(request, parsed)
         _hand_over(caller, request, parsed, door, now=now)
     except Rejected as error:
         allow = {"allow": "POST, OPTIONS"} if error.status == 405 else {}
@@ -198,6 +200,15 @@ def _whole(body: bytes) -> Any:
         return body.decode()
     except UnicodeDecodeError:
         return {"base64": b64encode(body).decode()}
+
+
+def _heed_gpc(request: Inbound, parsed: Parsed) -> None:
+    """A browser that says Global Privacy Control opts out whoever uses it (CCPA regulations, section 7025)."""
+    if opted_out := of_gpc(request.headers):
+        parsed.events = [
+            replace(event, consent=(*event.consent, *opted_out), context={**event.context, "gpc": True})
+            for event in parsed.events
+        ]
 
 
 def _hand_over(caller: Caller, request: Inbound, parsed: Parsed, door: Door, *, now: int) -> None:

@@ -15,10 +15,11 @@ from tailor.kernel.instants import MINUTE, NEVER
 from tailor.kernel.person import MARKS, Person
 from tailor.rules import chain, profile
 from tailor.rules.compiled import Compiled
-from tailor.rules.consent import View, fold, view
+from tailor.rules.consent import View, fold, grant_of, view
 from tailor.rules.effects import Effects
 from tailor.rules.eligibility import PUT_OFF
 from tailor.rules.journeys import NEWS, REQUESTED, Walk
+from tailor.rules.signals import of_gpc
 
 MESSAGE_STATES = {
     "Email Sent": "SENT",
@@ -29,6 +30,8 @@ MESSAGE_STATES = {
 }
 """What an event about a message says of its state in the send ledger."""
 
+GPC = of_gpc({"sec-gpc": "1"})
+"""What a browser asks for with every call it makes."""
 SETTLING = 8
 """Rounds in which journeys set attributes that change segments that start journeys; the rest waits a minute."""
 
@@ -105,7 +108,7 @@ def _absorb(person: Person, event: Event, compiled: Compiled, effects: Effects, 
     changed.add(event.name)
     for one in compiled.tallies(event.name):
         one.count(person, event, ring=compiled.ring(one.key))
-    if choices := _choices(event, compiled):
+    if choices := [one for one in _choices(event, compiled) if not _said_before(person, one, event)]:
         changed.add("~consent")
         for choice in choices:
             _choose(person, choice, event, effects)
@@ -127,6 +130,15 @@ def _choices(event: Event, compiled: Compiled) -> Sequence[ConsentChange]:
     return event.consent
 
 
+def _said_before(person: Person, choice: ConsentChange, event: Event) -> bool:
+    """Whether a browser only says again, with each of its calls, what is in force already."""
+    return (
+        event.context.get("gpc") is True
+        and choice in GPC
+        and grant_of(person, choice.purpose, choice.topic) == choice.grant
+    )
+
+
 def _choose(person: Person, choice: ConsentChange, event: Event, effects: Effects) -> None:
     """Fold one choice and chain a row for it; also a choice overtaken by a newer one leaves its row."""
     fold(person, choice, at=event.at, source=event.source)
@@ -138,7 +150,7 @@ def _choose(person: Person, choice: ConsentChange, event: Event, effects: Effect
         "received": event.received,
         "source": event.source,
         "event": event.id,
-        "how": event.context.get("consent", {}),
+        "how": event.context.get("consent", {}) | ({"signal": "Sec-GPC: 1"} if event.context.get("gpc") else {}),
         "before": person.consent_head,
     }
     row["hash"] = chain.seal(row)

@@ -15,6 +15,7 @@ from tailor.kernel.values import unpacked
 from tailor.sources import mailchimp, salesforce, sfmc, shopify, woocommerce
 from tailor.sources.adobe import ADOBE
 from tailor.sources.blueconic import BLUECONIC
+from tailor.sources.cmp import CMP
 from tailor.sources.didomi import DIDOMI
 from tailor.sources.ga4 import GA4
 from tailor.sources.hubspot import HUBSPOT
@@ -72,6 +73,7 @@ SOURCES: dict[str, Source] = {
         BLUECONIC,
         ONETRUST,
         DIDOMI,
+        CMP,
         mailchimp.MAILCHIMP,
         sfmc.SFMC,
         WEBHOOK,

@@ -22,6 +22,7 @@ from tailor.kernel.keys import digest
 from tailor.kernel.proof import same, signature, unproved
 from tailor.kernel.values import check_size, unpacked
 from tailor.rules.identity import identifier, ordered
+from tailor.rules.signals import of_gpp, of_tcf
 
 REQUEST_BYTES = 500 * 1024
 """A request as it comes over the wire."""
@@ -348,7 +349,25 @@ def _consent(context: dict[str, Any]) -> tuple[ConsentChange, ...]:
     Taken from ``identify`` and :data:`CHOICE` alone. On any other call the object is a copy of a cookie and says how
     that one call may flow; read as a choice, the next page view would undo an unsubscription.
     """
-    preferences = inner(context, "consent").get("categoryPreferences")
+    consent = inner(context, "consent")
+    return _preferences(consent.get("categoryPreferences")) + _signals(consent)
+
+
+def _signals(consent: dict[str, Any]) -> tuple[ConsentChange, ...]:
+    """``tcString`` and ``gppString``, which wrappers of consent banners put beside the categories.
+
+    Raises
+    ------
+    Rejected : one is malformed; it is not taken for consent, nor is what stands beside it.
+    """
+    found: list[ConsentChange] = []
+    for name, read in (("tcString", of_tcf), ("gppString", of_gpp)):
+        if isinstance(text := consent.get(name), str) and text:
+            found += read(text)
+    return tuple(found)
+
+
+def _preferences(preferences: Any) -> tuple[ConsentChange, ...]:
     if preferences == {}:
         return tuple(ConsentChange(purpose, "denied") for purpose in PURPOSES.values())
     if not isinstance(preferences, dict):
