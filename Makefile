@@ -32,7 +32,7 @@ test: $(READY) ## Check style, types, floors and the template, then run the test
 	@echo "== template"
 	@$(BIN)/sam validate --lint --region us-east-1
 	@echo "== tests"
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist load --no-loadscope-reorder
 
 run: $(READY) ## Run the whole system on this machine: doors, people, letters, a mailbox
 	@$(BIN)/python local/run.py $(ARGS)

@@ -3,11 +3,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from shop import SHOP
 from world import World, world
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests of one file stay on one core; all of the deployed system on one together, for they share it."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/e2e" if nodeid.startswith("tests/e2e/") else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Files over cores, in the order they are collected: the deployed system begins early, for it takes longest."""
+    return Scheduling(config, log)
 
 
 @pytest.fixture(name="shop")

@@ -1,6 +1,6 @@
 """From a real client's first call to a real letter and back, on the deployed system.
 
-One stack serves all tests of this module; people are told apart by their addresses, so the tests do not meet.
+People are told apart by their addresses, so the tests do not meet.
 """
 
 from __future__ import annotations
@@ -9,14 +9,10 @@ import gzip
 import json
 import re
 import shutil
-import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -26,61 +22,12 @@ import pytest
 from segment.analytics.client import Client
 
 import cloud
-import run
-import sample_day
+from house import House, until
 from postbox import Message
 
 pytestmark = pytest.mark.e2e
 
 NODE = Path(__file__).with_name("node")
-PATIENCE = 60
-
-
-@dataclass(slots=True)
-class House:
-    """The running system after its sample day."""
-
-    shop: run.Shop
-    everybody: tuple[sample_day.Someone, ...]
-    differences: list[str]
-
-    def members(self, group: str) -> list[sample_day.Someone]:
-        return [one for one in self.everybody if one.group.name == group]
-
-    def letters(self, email: str) -> list[Message]:
-        return [message for message in self.shop.mailbox.messages() if message.to == (email,)]
-
-    def track(self, user_id: str, event: str) -> None:
-        client = Client(self.shop.doors.segment_key, host=self.shop.doors.url, sync_mode=True)
-        client.track(user_id, event)
-
-    def wishes(self, *people: sample_day.Someone) -> None:
-        for one in people:
-            self.track(one.user_id, "Product Added to Wishlist")
-
-
-@pytest.fixture(scope="module")
-def house() -> Iterator[House]:
-    everybody = sample_day.people()
-    steps = run.Steps()
-    with run.opened(run.Ports(free_port(), free_port(), free_port()), steps) as shop:
-        _, differences = run.live(shop, everybody, steps)
-        yield House(shop, everybody, differences)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def until(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.5)
-    return True
 
 
 class Stay(urllib.request.HTTPRedirectHandler):
