@@ -431,7 +431,13 @@ def world(monkeypatch: Any) -> Iterator[World]:
         client = _dynamodb()
         create_tables(client)
         made = World(client)
-        parts = (runtime.store, runtime.ingest_queue, runtime.send_queue, runtime.notify_queue, runtime.facts)
+        parts = (
+            runtime.store,
+            runtime.ingest_queue,
+            runtime.send_queue,
+            runtime.notify_queue,
+            runtime.facts,
+        )
         for part in (*parts, runtime.mailer):
             part.cache_clear()
         runtime.signing_keys.cache_clear()

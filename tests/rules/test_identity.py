@@ -5,9 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailor.kernel.event import ConsentChange, Identifier
+from tailor.kernel.identification import Identification
 from tailor.kernel.person import Person
 from tailor.rules.consent import fold
-from tailor.rules.identity import conflicting, identifier, merge, ordered
+from tailor.rules.identity import identifier, merge, ordered
+from tailor.rules.stitching import together
 
 
 @pytest.mark.parametrize(
@@ -17,6 +19,9 @@ from tailor.rules.identity import conflicting, identifier, merge, ordered
         ("email", "not an address", None),
         ("email", "a@b", None),
         ("email", "x@y.com\r\nBcc: z@y.com", None),
+        ("email", "Test@Test.com", None),
+        ("email", "none@none.com", None),
+        ("email", "ada@test.com", "ada@test.com"),
         ("phone", "+49 (170) 123-4567", "+491701234567"),
         ("phone", "0170 1234567", None),
         ("user_id", 9007199254740993, "9007199254740993"),
@@ -48,8 +53,8 @@ def test_identifiers_are_ordered_by_strength_and_once_each() -> None:
 
 def test_two_user_ids_are_two_people_and_two_addresses_are_not() -> None:
     person = Person("p", identifiers={"user_id": ["u-1"], "email": ["a@x.com"]})
-    assert conflicting(person, [Identifier("user_id", "u-2")])
-    assert not conflicting(person, [Identifier("user_id", "u-1"), Identifier("email", "b@x.com")])
+    assert together(person.identifiers, {"user_id": ["u-2"]}, Identification()) == "user_id"
+    assert together(person.identifiers, {"user_id": ["u-1"], "email": ["b@x.com"]}, Identification()) == ""
 
 
 PEOPLE = st.builds(
@@ -72,7 +77,7 @@ def _person(id: str, facts: dict[str, tuple[int, int]], events: list[tuple[str, 
 
 @given(PEOPLE, PEOPLE)
 def test_a_merge_knows_what_both_knew_whoever_takes_in_whom(one: Person, other: Person) -> None:
-    there, back = merge(one, other), merge(other, one)
+    there, back = merge(one, other, {}), merge(other, one, {})
     assert there.history == back.history
     assert there.consent == back.consent
     assert there.written == back.written
@@ -83,7 +88,7 @@ def test_a_merge_knows_what_both_knew_whoever_takes_in_whom(one: Person, other: 
 
 def test_a_merge_changes_neither_of_the_two() -> None:
     one, other = Person("p_1", identifiers={"email": ["a@x.com"]}), Person("p_2", identifiers={"email": ["b@x.com"]})
-    merged = merge(one, other)
+    merged = merge(one, other, {})
     assert merged.email() == "a@x.com"
     assert sorted(merged.identifiers["email"]) == ["a@x.com", "b@x.com"]
     assert (one.identifiers, other.identifiers) == ({"email": ["a@x.com"]}, {"email": ["b@x.com"]})

@@ -12,6 +12,7 @@ from gateway import ask
 from tailor.flows.erase import SETTLE, erasures, find_erasure, request_erasure
 from tailor.kernel.event import Event
 from tailor.kernel.instants import DAY, HOUR, MINUTE, iso
+from tailor.kernel.person import Person
 from world import World
 
 MARK = "zyxmarker"
@@ -219,7 +220,7 @@ def test_who_was_merged_away_meanwhile_is_erased_as_who_they_are_now(shop: World
 def test_an_event_row_written_by_a_slow_worker_is_swept_as_well(shop: World) -> None:
     id = a_whole_life(shop)
     ask("POST", f"/api/people/{id}/erase")
-    shop.store.put_events([(id, shop.event("Late", *ADA))])
+    shop.store.put_events([(Person(id, 9), shop.event("Late", *ADA))])
     assert marked(shop)
     shop.tick(shop.now + SETTLE)
     assert marked(shop) == []

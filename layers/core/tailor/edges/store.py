@@ -8,13 +8,17 @@ ledger, by partition and sort key:
 ============  ======================  =====================  ==============================================
 row           pk                      sk                     holds
 ============  ======================  =====================  ==============================================
-identifier    ``I#kind#hash``         ``I``                  ``p`` person: a unique claim; after an erasure
-                                                             ``gone``, its instant, until ``ttl``
+identifier    ``I#kind#hash``         ``I``                  ``p`` person: a unique claim; ``shared``: how many
+                                                             quarrel about it, where it joins nobody any more; after
+                                                             an erasure ``gone``, its instant, until ``ttl``
+dispute       ``I#kind#hash``         ``X#person``           somebody else who came with it; expires by ``ttl``
 event         ``P#person``            ``E#time#mark``        ``n`` name, ``b`` JSON, or ``z`` packed JSON of a
-                                                             large one; expires by ``ttl``
+                                                             large one, ``v`` version of the person it made; expires
+                                                             by ``ttl``
 consent       ``P#person``            ``C#version#index``    ``b`` JSON, hash-chained
 message       ``P#person``            ``S#message``          the send ledger, no body
-merge         ``P#person``            ``G#time#other``       ``s`` the state merged away
+merge         ``P#person``            ``G#time#other``       ``s``, ``v`` who was merged away, ``m``, ``mv`` who took
+                                                             them in, as they were; see :mod:`tailor.edges.duplicates`
 suppression   ``Z#hash``              ``Z``                  ``why``; survives erasure
 definition    ``D#kind``              key                    ``s`` packed JSON document
 job           ``K#job``               name                   ``v`` version, ``s`` packed JSON: cursor and counts
@@ -77,7 +81,9 @@ class Write:
 
     ``person.version`` is the new version; the write holds only where the stored one is one less (or, at 1, where
     there is none). ``claims`` are identifiers newly taken, ``absorbed`` people merged into this one as read,
-    ``consents`` rows of the chain. These three make the write a transaction; without them it goes in a batch.
+    ``consents`` rows of the chain, ``also`` further actions. These make the write a transaction; without them it goes
+    in a batch. ``before`` is the person as it was before a merge. ``changed`` says that what tells people apart is
+    new, so that the stream hands the person on to be compared with others.
     """
 
     person: Person
@@ -86,6 +92,14 @@ class Write:
     absorbed: Sequence[Person] = ()
     consents: Sequence[Mapping[str, Any]] = ()
     had_due: bool = False
+    changed: bool = False
+    before: Person | None = None
+    also: Sequence[dict[str, Any]] = ()
+
+    @property
+    def joint(self) -> bool:
+        """Whether more than the person has to be written with it."""
+        return bool(self.claims or self.absorbed or self.consents or self.also) or self.person.version == 1
 
 
 @dataclass(slots=True)
@@ -97,11 +111,13 @@ class Loaded:
 
 
 class Claims(dict[Identifier, str]):
-    """Identifier → the person who holds it; ``erased``: identifier → instant its holder was erased."""
+    """Identifier → the person who holds it; ``erased``: identifier → instant its holder was erased; ``shared``: those
+    that too many quarrel about."""
 
     def __init__(self) -> None:
         super().__init__()
         self.erased: dict[Identifier, int] = {}
+        self.shared: set[Identifier] = set()
 
 
 class Store:
@@ -112,6 +128,11 @@ class Store:
         self._people = people
         self._ledger = ledger
 
+    @property
+    def tables(self) -> tuple[Dynamo, str, str]:
+        """(connection, name of ``people``, name of ``ledger``), for what else keeps rows in them."""
+        return self._db, self._people, self._ledger
+
     # ---- people
 
     def claims(self, identifiers: Iterable[Identifier], *, consistent: bool = False) -> Claims:
@@ -121,6 +142,8 @@ class Store:
         for row in self._db.get(self._ledger, [{"pk": key, "sk": "I"} for key in wanted], consistent=consistent):
             if "p" in row:
                 found[wanted[row["pk"]]] = row["p"]
+                if "shared" in row:
+                    found.shared.add(wanted[row["pk"]])
             else:
                 found.erased[wanted[row["pk"]]] = row["gone"]
         return found
@@ -151,8 +174,8 @@ class Store:
 
     def write(self, writes: Sequence[Write], *, now: int) -> list[Write]:
         """Write people where their versions still hold; answers those that lost and must be decided again."""
-        plain = [w for w in writes if not (w.claims or w.absorbed or w.consents or w.person.version == 1)]
-        joint = [w for w in writes if w.claims or w.absorbed or w.consents or w.person.version == 1]
+        plain = [write for write in writes if not write.joint]
+        joint = [write for write in writes if write.joint]
         held = self._db.execute_all([self._statement(w) for w in plain])
         lost = [w for w, ok in zip(plain, held, strict=True) if not ok]
         return lost + self._write_joint(joint, now)
@@ -195,6 +218,11 @@ class Store:
             values.append(encode(write.outbox))
         else:
             sets.append("REMOVE fx")
+        if write.changed:
+            sets.append("SET mx=?")
+            values.append(encode(1))
+        else:
+            sets.append("REMOVE mx")
         return {
             "Statement": f'UPDATE "{self._people}" {" ".join(sets)} WHERE pk=? AND v=?',
             "Parameters": [*values, encode(person.id), encode(person.version - 1)],
@@ -207,30 +235,35 @@ class Store:
             item |= {"due_shard": due_shard(person.id), "due_at": person.due}
         if write.outbox is not None:
             item["fx"] = write.outbox
+        if write.changed:
+            item["mx"] = 1
         actions = [self._put_if_version(item, person.version - 1)]
         for claim in write.claims:
             mine = {"pk": identifier_key(claim.kind, claim.value), "sk": "I", "p": person.id}
-            actions.append(_put(self._ledger, mine, "attribute_not_exists(p)"))
+            actions.append(put_action(self._ledger, mine, "attribute_not_exists(p)"))
         for other in write.absorbed:
             actions.append(
                 self._put_if_version({"pk": other.id, "v": other.version + 1, "into": person.id}, other.version)
             )
             merge = {"pk": f"P#{person.id}", "sk": f"G#{now:013d}#{other.id}", "s": other.pack(), "v": other.version}
-            actions.append(_put(self._ledger, merge))
+            if write.before is not None:
+                merge |= {"m": write.before.pack(), "mv": write.before.version}
+            actions.append(put_action(self._ledger, merge))
             for kind, values in other.identifiers.items():
                 actions += [self._repoint(Identifier(kind, value), other.id, person.id) for value in values]
         for index, row in enumerate(write.consents):
             body = json.dumps(row, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
             link = {"pk": f"P#{person.id}", "sk": f"C#{person.version:010d}#{index:03d}", "b": body}
-            actions.append(_put(self._ledger, link))
+            actions.append(put_action(self._ledger, link))
+        actions += write.also
         if len(actions) > 100:
             raise Rejected("one event brings too many identifiers at once", code="too-many-identifiers")
         return actions
 
     def _put_if_version(self, item: Item, version: int) -> dict[str, Any]:
         if version == 0:
-            return _put(self._people, item, "attribute_not_exists(pk)")
-        return _put(self._people, item, "v = :v", {":v": version})
+            return put_action(self._people, item, "attribute_not_exists(pk)")
+        return put_action(self._people, item, "v = :v", {":v": version})
 
     def _repoint(self, claim: Identifier, old: str, new: str) -> dict[str, Any]:
         return {
@@ -283,10 +316,41 @@ class Store:
                 return
             arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
+    # ---- disputes
+
+    def dispute(self, identifier: Identifier, person: str, *, now: int) -> int:
+        """Enter that ``person`` came with an identifier that is somebody else's; answers how many others have."""
+        key = identifier_key(identifier.kind, identifier.value)
+        row = {"pk": key, "sk": f"X#{person}", "ttl": (now + EVENT_LIFE) // 1000}
+        self._db.call("put_item", **put_action(self._ledger, row)["Put"])
+        rows = self._db.query(
+            TableName=self._ledger,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues=pack_item({":pk": key, ":prefix": "X#"}),
+            ProjectionExpression="sk",
+            ConsistentRead=True,
+        )
+        return sum(1 for _ in rows)
+
+    def share(self, identifier: Identifier, holder: str, rivals: int) -> None:
+        """Know of an identifier that it joins nobody any more; its holder keeps it."""
+        try:
+            self._db.call(
+                "update_item",
+                TableName=self._ledger,
+                Key=pack_item({"pk": identifier_key(identifier.kind, identifier.value), "sk": "I"}),
+                UpdateExpression="SET shared = :n",
+                ConditionExpression="p = :p",
+                ExpressionAttributeValues=pack_item({":n": rivals, ":p": holder}),
+            )
+        except Stale:
+            # It has another holder by now, who will be told of the next dispute.
+            return
+
     # ---- events
 
-    def put_events(self, events: Iterable[tuple[str, Event]]) -> None:
-        """Append (person id, event) rows; the same event twice is one row."""
+    def put_events(self, events: Iterable[tuple[Person, Event]]) -> None:
+        """Append (person as written, event) rows; the same event twice is one row."""
         self._db.put_all(self._ledger, (_event_row(person, event) for person, event in events))
 
     def events(self, person: Person, *, newest_first: bool = False) -> Iterator[Event]:
@@ -294,7 +358,7 @@ class Store:
         seen: set[str] = set()
         for id in (person.id, *person.aliases):
             for row in self._rows(f"P#{id}", "E#", newest_first=newest_first):
-                event = Event.from_json(_unpack_document(row["z"]) if "z" in row else json.loads(row["b"]))
+                event = read_event(row)
                 if event.mark not in seen:
                     seen.add(event.mark)
                     yield event
@@ -514,7 +578,7 @@ class Store:
 
     def _gone(self, claim: str, person: str, now: int) -> dict[str, Any]:
         row = {"pk": claim, "sk": "I", "gone": now, "ttl": (now + GONE_LIFE) // 1000}
-        return _put(self._ledger, row, "p = :p", {":p": person})
+        return put_action(self._ledger, row, "p = :p", {":p": person})
 
     def rows(self, person: str) -> list[tuple[str, str]]:
         """Keys of all there is about a person beside themselves: (partition, sort key)."""
@@ -567,7 +631,9 @@ class Store:
         item: Item = {"pk": f"K#{kind}", "sk": name, "v": was + 1, "s": _pack_document(document)}
         if until is not None:
             item["ttl"] = until // 1000
-        put = _put(self._ledger, item, "v = :v" if was else "attribute_not_exists(pk)", {":v": was} if was else None)
+        put = put_action(
+            self._ledger, item, "v = :v" if was else "attribute_not_exists(pk)", {":v": was} if was else None
+        )
         self._db.call("put_item", **put["Put"])
 
     def tally(self, owner: str, what: str, by: int = 1) -> int:
@@ -626,7 +692,7 @@ class Store:
             "ttl": (fact["at"] + DELIVERY_LIFE) // 1000,
         }
         try:
-            self._db.call("put_item", **_put(self._ledger, row, "attribute_not_exists(pk)")["Put"])
+            self._db.call("put_item", **put_action(self._ledger, row, "attribute_not_exists(pk)")["Put"])
         except Stale:
             pass
 
@@ -721,7 +787,17 @@ def _person(row: Item) -> Person:
     return Person.unpack(row["pk"], row["v"], row["s"], row.get("due_at", NEVER))
 
 
-def _event_row(person: str, event: Event) -> Item:
+def _event_row(person: Person, event: Event) -> Item:
+    return event_row(person.id, event) | {"v": person.version}
+
+
+def read_event(row: Item) -> Event:
+    """The inverse of :func:`event_row`."""
+    return Event.from_json(_unpack_document(row["z"]) if "z" in row else json.loads(row["b"]))
+
+
+def event_row(person: str, event: Event) -> Item:
+    """The row of an event under a person's id."""
     written = json.dumps(event.to_json(), separators=(",", ":"), ensure_ascii=False)
     large = len(written.encode("utf-8", "surrogatepass")) > EVENT_BYTES if len(written) > EVENT_BYTES // 4 else False
     return {
@@ -737,9 +813,10 @@ def _message_key(person: str, message: str) -> dict[str, str]:
     return {"pk": f"P#{person}", "sk": f"S#{message}"}
 
 
-def _put(
+def put_action(
     table: str, item: Mapping[str, Any], condition: str | None = None, values: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
+    """A put as an action of a transaction; ``["Put"]`` of it are the arguments of a put alone."""
     put: dict[str, Any] = {"TableName": table, "Item": pack_item(item)}
     if condition is not None:
         put["ConditionExpression"] = condition

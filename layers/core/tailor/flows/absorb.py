@@ -19,12 +19,17 @@ from tailor.flows.erase import request_erasure
 from tailor.kernel.errors import Transient
 from tailor.kernel.event import Event, Identifier
 from tailor.kernel.instants import NEVER
+from tailor.kernel.keys import digest
 from tailor.kernel.person import Person
 from tailor.rules.compiled import Compiled
 from tailor.rules.effects import Effects
-from tailor.rules.identity import conflicting, held, merge
+from tailor.rules.identity import merge
+from tailor.rules.likeness import TELLING
 from tailor.rules.step import step
+from tailor.rules.stitching import stitch, usable
 
+DISPUTES = 20
+"""Identifiers in dispute that a person remembers, so that each is entered once."""
 ATTEMPTS = 8
 """Rounds of reload-and-decide-again before the batch goes back to the queue."""
 
@@ -34,13 +39,16 @@ class Member:
     """One person of the batch.
 
     ``person`` is a working copy that already holds what the batch brings in identifiers and merges; ``claims`` are the
-    identifiers new to the ledger, ``absorbed`` the people merged into this one, as they were read.
+    identifiers new to the ledger, ``absorbed`` the people merged into this one, as they were read; ``disputes`` are
+    identifiers the batch brings and somebody else has, with their id; ``stored`` is the person as it was read.
     """
 
     person: Person
     claims: dict[Identifier, None] = field(default_factory=dict)
     absorbed: list[Person] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    disputes: list[tuple[Identifier, str]] = field(default_factory=list)
+    stored: Person | None = None
     had_due: bool = False
 
     def take(self, identifiers: Sequence[Identifier]) -> None:
@@ -68,13 +76,14 @@ def absorb(
     for attempt in range(ATTEMPTS):
         decided = [
             _decide(member, compiled, now)
-            for member in _identify(pending, store, consistent=attempt > 0, new_id=new_id, now=now)
+            for member in _identify(pending, store, compiled, consistent=attempt > 0, new_id=new_id, now=now)
         ]
         news = [one for one in decided if one.write is not None]
         _settle(news, store, now)
         lost = {id(write) for write in store.write([one.write for one in news if one.write], now=now)}
         kept = [one for one in decided if id(one.write) not in lost]
-        store.put_events((one.person.id, event) for one in kept for event in one.member.events)
+        store.put_events((one.person, event) for one in kept for event in one.member.events)
+        _record(kept, store, compiled, now)
         done += [(one.person, one.effects) for one in kept]
         pending = [event for one in decided if id(one.write) in lost for event in one.member.events]
         if not pending:
@@ -96,11 +105,35 @@ def _decide(member: Member, compiled: Compiled, now: int) -> Decision:
     known = not member.claims and not member.absorbed and all(e.mark in member.person.marks for e in member.events)
     if known:
         return Decision(member, member.person, Effects(), None)
+    flags = member.person.flags
+    room = DISPUTES - sum(flag.startswith("disputed:") for flag in flags)
+    flags += [_disputed(one) for one, _ in member.disputes][: max(room, 0)]
     person, effects = step(member.person, member.events, compiled, now=now)
     write = Write(
-        person, effects.pack(), tuple(member.claims), tuple(member.absorbed), tuple(effects.consents), member.had_due
+        person,
+        effects.pack(),
+        tuple(member.claims),
+        tuple(member.absorbed),
+        tuple(effects.consents),
+        member.had_due,
+        changed=bool(member.claims or member.absorbed) or any(e.traits.keys() & TELLING for e in member.events),
+        before=member.stored,
     )
     return Decision(member, person, effects, write)
+
+
+def _disputed(one: Identifier) -> str:
+    """How a person's flags tell of an identifier that is somebody else's; it holds no value."""
+    return f"disputed:{one.kind}:{digest(one.kind, one.value, size=5)}"
+
+
+def _record(decided: Sequence[Decision], store: Store, compiled: Compiled, now: int) -> None:
+    """Enter what was in dispute for the first time; a value that too many quarrel about joins nobody any more."""
+    for one in decided:
+        for identifier, holder in one.member.disputes:
+            rivals = store.dispute(identifier, one.person.id, now=now)
+            if rivals >= compiled.program.identity.shared_after:
+                store.share(identifier, holder, rivals)
 
 
 def _settle(decided: Sequence[Decision], store: Store, now: int) -> None:
@@ -116,69 +149,87 @@ def _settle(decided: Sequence[Decision], store: Store, now: int) -> None:
 
 
 def _identify(
-    events: Sequence[Event], store: Store, *, consistent: bool, new_id: Callable[[int], str], now: int
+    events: Sequence[Event],
+    store: Store,
+    compiled: Compiled,
+    *,
+    consistent: bool,
+    new_id: Callable[[int], str],
+    now: int,
 ) -> list[Member]:
-    """Find or make the person of every event.
-
-    Events are taken in their order. One whose identifiers belong to several people joins them, unless that would give
-    somebody two values of a kind that allows one; then it goes to the holder of its strongest identifier and takes
-    along only identifiers nobody holds.
-    """
+    """Find or make the person of every event, by the rules of :mod:`tailor.rules.stitching`, in the events' order."""
     known = store.claims({i for e in events for i in e.identifiers if i.kind != "person"}, consistent=consistent)
     direct = {i.value for e in events for i in e.identifiers if i.kind == "person"}
     loaded = store.people({*known.values(), *direct}, consistent=consistent)
-    members = {id: Member(person.copy(), had_due=person.due < NEVER) for id, person in loaded.people.items()}
+    members = {
+        id: Member(person.copy(), stored=person, had_due=person.due < NEVER) for id, person in loaded.people.items()
+    }
     holders: dict[Identifier, Member] = {}
     for one, id in (*known.items(), *((Identifier("person", id), id) for id in direct)):
         if (member := members.get(loaded.moved.get(id, id))) is not None:
             holders[one] = member
+    homeless = []
     for event in sorted(events, key=lambda e: (e.at, e.id)):
         if any(event.received <= known.erased.get(one, -1) for one in event.identifiers):
             # It was under way when its person was erased, and must not bring them back.
             continue
-        holder = _holder(event, holders, loaded, lambda: Member(Person(new_id(now))))
-        if holder is not None:
-            holder.events.append(event)
+        if any(one.kind == "person" and one not in holders for one in event.identifiers):
+            # Addressed to somebody who is no longer there.
+            continue
+        named = usable(event.identifiers, compiled.program.identity, known.shared)
+        if not named:
+            homeless.append(event)
+            continue
+        _place(event, named, holders, loaded, compiled, lambda: Member(Person(new_id(now)))).events.append(event)
+    if homeless:
+        detail = "its identifiers are among those that the programme says stand for nobody"
+        reason = {"code": "names-nobody", "detail": detail, "pointer": "/identifiers"}
+        store.quarantine(
+            [{"source": event.source, "reason": reason, "raw": event.to_json()} for event in homeless], now=now
+        )
     return [member for member in dict.fromkeys(holders.values()) if member.events]
 
 
-def _holder(
-    event: Event, holders: dict[Identifier, Member], loaded: Loaded, newcomer: Callable[[], Member]
-) -> Member | None:
-    """The person of one event, ``None`` where it is addressed to somebody who is no longer there."""
-    own = [one for one in event.identifiers if one.kind != "person"]
-    found = list(dict.fromkeys(holders[one] for one in event.identifiers if one in holders))
-    if any(one.kind == "person" and one not in holders for one in event.identifiers):
-        return None
-    member = found[0] if found else newcomer()
-    unheld = [one for one in own if one not in holders]
-    if conflicting(member.person, own):
-        if not any(holders.get(one) is member for one in event.identifiers[:1]):
-            member = newcomer()
-            _hold(member, unheld, holders)
-        return member
-    joined = [member, *(other for other in found[1:] if not conflicting(member.person, held(other.person)))]
-    survivor = min(joined, key=lambda m: m.person.version == 0)
+def _place(
+    event: Event,
+    named: Sequence[Identifier],
+    holders: dict[Identifier, Member],
+    loaded: Loaded,
+    compiled: Compiled,
+    newcomer: Callable[[], Member],
+) -> Member:
+    """The person of one event, with what it brings them."""
+    found = {holders[one].person.id: holders[one] for one in named if one in holders}
+    stitched = stitch(
+        named,
+        {one: holders[one].person.id for one in named if one in holders},
+        {id: member.person.identifiers for id, member in found.items()},
+        compiled.program.identity,
+    )
+    home = newcomer() if stitched.home is None else found[stitched.home]
+    joined = [home, *(found[id] for id in stitched.joins)]
+    survivor = min(joined, key=lambda member: member.person.version == 0)
     for other in joined:
         if other is not survivor:
-            _join(survivor, other, holders, loaded)
-    _hold(survivor, unheld, holders)
+            _join(survivor, other, holders, loaded, compiled)
+    survivor.take(stitched.claims)
+    for one in stitched.claims:
+        holders[one] = survivor
+    for one in stitched.conflicts:
+        holder = holders[one].person.id if one in holders else survivor.person.id
+        if _disputed(one) not in survivor.person.flags and all(one != known for known, _ in survivor.disputes):
+            survivor.disputes.append((one, holder))
     return survivor
 
 
-def _hold(member: Member, identifiers: Sequence[Identifier], holders: dict[Identifier, Member]) -> None:
-    member.take(identifiers)
-    for one in identifiers:
-        holders[one] = member
-
-
-def _join(member: Member, other: Member, holders: dict[Identifier, Member], loaded: Loaded) -> None:
+def _join(member: Member, other: Member, holders: dict[Identifier, Member], loaded: Loaded, compiled: Compiled) -> None:
     """Merge ``other`` into ``member``, with everything the batch has already given it."""
     stored = loaded.people.get(other.person.id)
-    member.person = merge(member.person, other.person)
+    member.person = merge(member.person, other.person, compiled.program.journeys)
     member.person.program = ""
     member.claims |= other.claims
     member.absorbed += [*other.absorbed, *([stored] if stored else [])]
+    member.disputes += other.disputes
     member.events += other.events
     other.events = []
     for one, holder in list(holders.items()):

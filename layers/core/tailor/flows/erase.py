@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote_plus
 
+from tailor.edges.duplicates import Duplicates
 from tailor.edges.store import GONE_LIFE, QUARANTINE_LIFE, Store
 from tailor.kernel.errors import Stale
 from tailor.kernel.instants import DAY, MINUTE, iso
@@ -41,7 +42,7 @@ SETTLE = 16 * MINUTE
 BACKUPS = 35 * DAY
 """How far back DynamoDB's point-in-time recovery reaches."""
 SUPPRESSED = "erased"
-ROWS = {"E": "events", "C": "consent", "S": "messages", "G": "merges"}
+ROWS = {"E": "events", "C": "consent", "S": "messages", "G": "merges", "B": "keys", "D": "pairs"}
 """First letter of a sort key → what the receipt calls those rows."""
 
 _WORD = re.compile(r"[^\s\"'<>(){}\[\],;=&?|\\]+")
@@ -249,7 +250,10 @@ def _count(request: Erasure, store: Store, now: int) -> dict[str, int]:
 
 
 def _sweep(request: Erasure, store: Store, now: int) -> None:
+    duplicates = Duplicates(store)
     for id in request.ids:
+        duplicates.forget_keys(id)
+        duplicates.forget_pairs(id)
         store.drop(store.rows(id))
     for row in _quarantined(request, store, now):
         store.unquarantine(row)

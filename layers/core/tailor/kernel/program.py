@@ -31,6 +31,7 @@ from typing import Any
 
 from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import Fields, nearest
+from tailor.kernel.identification import Identification, read_identification
 from tailor.kernel.instants import duration
 from tailor.kernel.journey import Calendar, Journey, Leave, Send, Set, Start, read_calendar, read_journey
 from tailor.kernel.keys import digest
@@ -186,6 +187,7 @@ class Program:
     journeys: dict[str, Journey] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)
     caps: dict[str, Cap] = field(default_factory=dict)
+    identity: Identification = field(default_factory=Identification)
     version: str = ""
 
     @classmethod
@@ -200,6 +202,7 @@ class Program:
         merged = cls(
             attributes={a.name: a for a in STANDARD_ATTRIBUTES},
             purposes={p.name: p for p in STANDARD_PURPOSES},
+            identity=_identity(ordered),
             version=digest(*(json.dumps(d, sort_keys=True) for d in ordered), size=8),
         )
         for document in ordered:
@@ -239,7 +242,18 @@ def _read(document: Mapping[str, Any], into: Program) -> None:
                 raise entry.fail(f"{key!r} is already defined by another programme")
             target[key] = read(key, entry)
             entry.done()
+    # Read for all programmes at once by `_identity`.
+    fields.any("identity")
     fields.done()
+
+
+def _identity(documents: Iterable[Mapping[str, Any]]) -> Identification:
+    """The one section about identity, or the standard rules."""
+    found = [document["identity"] for document in documents if document.get("identity") is not None]
+    if len(found) > 1:
+        detail = "'identity' is already defined by another programme: people are the same for all of them"
+        raise Rejected(detail, code="bad-definition", pointer="/identity")
+    return read_identification(Fields(found[0], "/identity")) if found else Identification()
 
 
 def _purpose(key: str, fields: Fields) -> Purpose:

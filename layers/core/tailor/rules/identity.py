@@ -1,20 +1,19 @@
-"""Who is who, exactly: normal forms of identifiers, the values that identify nobody, and their strength."""
+"""Who is who, exactly: normal forms of identifiers, the values that identify nobody, and what a merge makes of two."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
 
 from tailor.kernel.event import Identifier
+from tailor.kernel.identification import Identification
+from tailor.kernel.journey import Journey
 from tailor.kernel.person import MARKS, NAMES, Person, merged_entries
 from tailor.rules.consent import STRICTNESS
 from tailor.rules.profile import compute
 
-STRENGTH = ("person", "user_id", "shopify_customer_id", "email", "phone", "anonymous_id")
-"""Kinds from the strongest to the weakest; a kind not listed stands before ``anonymous_id``."""
-
-ONE_EACH = frozenset({"user_id", "shopify_customer_id"})
-"""A person holds one value of these: two different ones mean two different people."""
+_STANDARD = Identification()
 
 NOBODY = frozenset(
     {
@@ -38,6 +37,19 @@ NOBODY = frozenset(
     }
 )
 """Values that clients send for "no value" (compared in lower case)."""
+_NOWHERE = frozenset({"test.com", "none.com", "noemail.com", "nomail.com", "email.test", "asdf.com", "fake.com"})
+_NO_MAILBOX = frozenset(
+    {"test", "none", "noemail", "no-email", "no", "nomail", "asdf", "fake", "null", "user", "email"}
+)
+"""``test@test.com`` is typed where an address is asked for and none is given: one of these at one of those."""
+_ROLES = frozenset(
+    {
+        *("info", "sales", "support", "admin", "contact", "kontakt", "office", "hello", "help", "noreply", "no-reply"),
+        *("donotreply", "webmaster", "postmaster", "abuse", "billing", "accounts", "enquiries", "team", "marketing"),
+        *("hr", "jobs", "orders", "service", "reception", "shop", "press", "newsletter", "privacy", "feedback"),
+    }
+)
+"""Mailboxes of a role, not of a person."""
 
 _EMAIL = re.compile(
     r"[^\s@<>()\[\],;:\\\"\x00-\x1f]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
@@ -60,29 +72,27 @@ def identifier(kind: str, value: object) -> Identifier | None:
         return None
     if kind == "email":
         text = text.lower().removeprefix("mailto:")
-        return Identifier(kind, text) if _EMAIL.fullmatch(text) and len(text) <= 254 else None
+        return Identifier(kind, text) if _EMAIL.fullmatch(text) and len(text) <= 254 and not _made_up(text) else None
     if kind == "phone":
         text = _NOT_DIGITS.sub("", text)
         return Identifier(kind, text) if _PHONE.fullmatch(text) else None
     return Identifier(kind, text)
 
 
+def _made_up(email: str) -> bool:
+    mailbox, _, domain = email.partition("@")
+    return domain in _NOWHERE and mailbox in _NO_MAILBOX
+
+
+def impersonal(one: Identifier) -> bool:
+    """Whether an identifier is a role's, as ``info@`` is: it tells where to write, and not who somebody is."""
+    return one.kind == "email" and one.value.partition("@")[0] in _ROLES
+
+
 def ordered(identifiers: list[Identifier | None]) -> tuple[Identifier, ...]:
     """The usable ones without repeats, strongest kind first."""
-    return tuple(sorted(dict.fromkeys(i for i in identifiers if i is not None), key=strength))
-
-
-def strength(one: Identifier) -> int:
-    """Sort key: lower is stronger."""
-    return STRENGTH.index(one.kind) if one.kind in STRENGTH else len(STRENGTH) - 2
-
-
-def conflicting(person: Person, identifiers: Iterable[Identifier]) -> bool:
-    """Whether taking these identifiers would give the person two values of a kind that allows one."""
-    return any(
-        one.kind in ONE_EACH and any(known != one.value for known in person.identifiers.get(one.kind, ()))
-        for one in identifiers
-    )
+    found = dict.fromkeys(one for one in identifiers if one is not None)
+    return tuple(sorted(found, key=lambda one: _STANDARD.rank(one.kind)))
 
 
 def held(person: Person) -> list[Identifier]:
@@ -90,12 +100,16 @@ def held(person: Person) -> list[Identifier]:
     return [Identifier(kind, value) for kind, values in person.identifiers.items() for value in values]
 
 
-def merge(into: Person, other: Person) -> Person:
+def merge(into: Person, other: Person, journeys: Mapping[str, Journey]) -> Person:
     """``into`` with everything ``other`` was; both arguments stay as they are.
 
     Attributes: the later write wins. Consent: the later choice, the stricter at the same instant. History: counted
-    together. Journeys: the enrolment that began first goes on, so that nobody gets a letter twice. Memberships are
-    decided again by the next step, which this forces.
+    together. Journeys: see :func:`_enrolments`; nobody gets a letter twice. Memberships are decided again by the next
+    step.
+
+    Parameters
+    ----------
+    journeys : those in force, for their re-entry rules.
     """
     merged = into.copy()
     for one in held(other):
@@ -125,15 +139,10 @@ def merge(into: Person, other: Person) -> Person:
         merged.purchases[product] = max(at, merged.purchases.get(product, at))
     for key, since in other.memberships.items():
         merged.memberships[key] = min(since, merged.memberships.get(key, since))
-    for key, enrolment in other.enrolments.items():
-        mine_too = merged.enrolments.get(key)
-        if mine_too is None or enrolment["entered"] < mine_too["entered"]:
-            merged.enrolments[key] = dict(enrolment)
-    for key, at in other.finished.items():
-        merged.finished[key] = max(at, merged.finished.get(key, at))
-        merged.enrolments.pop(key, None)
-    for key in into.finished:
-        merged.enrolments.pop(key, None) if key in other.enrolments and key not in into.enrolments else None
+    merged.finished = {
+        key: max(into.finished.get(key, -1), other.finished.get(key, -1)) for key in {**into.finished, **other.finished}
+    }
+    merged.enrolments = _enrolments(into, other, journeys)
     merged.owed = {**other.owed, **merged.owed}
     merged.letters = {**other.letters, **merged.letters}
     merged.marks = [*dict.fromkeys([*other.marks, *merged.marks])][-MARKS:]
@@ -142,3 +151,29 @@ def merge(into: Person, other: Person) -> Person:
     merged.due = min(merged.due, other.due)
     compute(merged)
     return merged
+
+
+def _enrolments(one: Person, other: Person, journeys: Mapping[str, Journey]) -> dict[str, dict[str, Any]]:
+    """Of two enrolments in one journey the one that has come further goes on, of two as far the one that began first.
+
+    One that would have been barred, had the two been one person all along, ends: what the other has finished they need
+    not get again, unless the journey may be entered anew by then.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for mine, its in ((one, other), (other, one)):
+        for key, enrolment in mine.enrolments.items():
+            if key in found and _progress(found[key]) >= _progress(enrolment):
+                continue
+            finished = its.finished.get(key)
+            if finished is None or _apart(finished, enrolment["entered"], journeys.get(key.partition("#")[0])):
+                found[key] = dict(enrolment)
+    return found
+
+
+def _progress(enrolment: Mapping[str, Any]) -> tuple[int, int, int]:
+    return enrolment.get("turn", 0), enrolment["step"], -enrolment["entered"]
+
+
+def _apart(finished: int, entered: int, journey: Journey | None) -> bool:
+    """Whether one person could have begun a journey at both instants."""
+    return journey is not None and journey.re_entry is not None and abs(entered - finished) >= max(1, journey.re_entry)

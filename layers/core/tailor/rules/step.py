@@ -36,7 +36,9 @@ SETTLING = 8
 """Rounds in which journeys set attributes that change segments that start journeys; the rest waits a minute."""
 
 
-def step(person: Person, stimuli: Sequence[Event], compiled: Compiled, *, now: int) -> tuple[Person, Effects]:
+def step(
+    person: Person, stimuli: Sequence[Event], compiled: Compiled, *, now: int, replay: bool = False
+) -> tuple[Person, Effects]:
     """Decide what ``stimuli`` (none: the clock alone) make of ``person`` at ``now``.
 
     Parameters
@@ -45,6 +47,8 @@ def step(person: Person, stimuli: Sequence[Event], compiled: Compiled, *, now: i
     stimuli : events of this person in any order; those already known are ignored.
     compiled : the program in force.
     now : the instant of the decision; events keep their own.
+    replay : what happened has been lived through before, by the one person whom this one was part of: it is entered,
+        and starts no journey.
 
     Returns
     -------
@@ -56,9 +60,9 @@ def step(person: Person, stimuli: Sequence[Event], compiled: Compiled, *, now: i
     walk = Walk(after, compiled, effects, now)
     fresh = [event for event in sorted(stimuli, key=lambda e: (e.at, e.id)) if _remember(after, event)]
     touched = [_absorb(after, event, compiled, effects, walk) for event in fresh]
-    due = _reclassify(person, after, set[str]().union(*touched), walk)
+    due = _reclassify(person, after, set[str]().union(*touched), walk, replay=replay)
     for event, names in zip(fresh, touched, strict=True):
-        if event.at > now - NEWS:
+        if event.at > now - NEWS and not replay:
             _news(event, names, walk)
     after.due = min(due, _travel(person, walk))
     after.program = compiled.version
@@ -142,17 +146,15 @@ def _said_before(person: Person, choice: ConsentChange, event: Event) -> bool:
 def _choose(person: Person, choice: ConsentChange, event: Event, effects: Effects) -> None:
     """Fold one choice and chain a row for it; also a choice overtaken by a newer one leaves its row."""
     fold(person, choice, at=event.at, source=event.source)
-    row: dict[str, Any] = {
-        "purpose": choice.purpose,
-        "topic": choice.topic,
-        "grant": choice.grant,
-        "at": event.at,
-        "received": event.received,
-        "source": event.source,
-        "event": event.id,
-        "how": event.context.get("consent", {}) | ({"signal": "Sec-GPC: 1"} if event.context.get("gpc") else {}),
-        "before": person.consent_head,
-    }
+    how = event.context.get("consent", {}) | ({"signal": "Sec-GPC: 1"} if event.context.get("gpc") else {})
+    about = {"at": event.at, "received": event.received, "source": event.source, "event": event.id}
+    chain_choice(person, choice, {**about, "how": how}, effects)
+
+
+def chain_choice(person: Person, choice: ConsentChange, about: dict[str, Any], effects: Effects) -> None:
+    """Add a row to the person's consent chain; ``about``: ``{"at", "received", "source", "event", "how"}``."""
+    row = {"purpose": choice.purpose, "topic": choice.topic, "grant": choice.grant, **about}
+    row["before"] = person.consent_head
     row["hash"] = chain.seal(row)
     person.consent_head = row["hash"]
     effects.consents.append(row)
@@ -178,7 +180,7 @@ def _report(person: Person, event: Event, effects: Effects) -> None:
         effects.suppressed.append((email, event.name))
 
 
-def _reclassify(before: Person, after: Person, changed: set[str], walk: Walk) -> int:
+def _reclassify(before: Person, after: Person, changed: set[str], walk: Walk, *, replay: bool = False) -> int:
     """Decide the segments that could have changed; answers the next instant at which time could change any."""
     compiled, effects, now = walk.compiled, walk.effects, walk.now
     everything = before.program != compiled.version or before.due <= now
@@ -200,12 +202,12 @@ def _reclassify(before: Person, after: Person, changed: set[str], walk: Walk) ->
         if member:
             after.memberships[key] = now
             effects.facts.append({"name": "segment.entered", **fact})
-            if key not in known:
+            if key not in known and not replay:
                 walk.start(f"segment_entered:{key}")
         else:
             del after.memberships[key]
             effects.facts.append({"name": "segment.exited", **fact})
-            if before.program in ("", compiled.version):
+            if before.program in ("", compiled.version) and not replay:
                 walk.start(f"segment_exited:{key}")
     if everything:
         for key in [key for key in after.memberships if key not in compiled.program.segments]:
