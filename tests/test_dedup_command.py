@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tailor.cli.client import Client
 from tailor.cli.dedup import add_parser
 
 PEOPLE = """record_id,first_name,last_name,email,phone,country
@@ -23,9 +24,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def _nobody(arguments: argparse.Namespace) -> Client:
+    raise AssertionError("a file is deduplicated without any deployment")
+
+
 def dedup(folder: Path, *more: str, file: str = "people.csv") -> int:
     parser = argparse.ArgumentParser()
-    add_parser(parser.add_subparsers())
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("--json", action="store_true")
+    add_parser(parser.add_subparsers(), argparse.ArgumentParser(add_help=False), options, _nobody)
     arguments = parser.parse_args(["dedup", str(folder / file), "--out", str(folder / "clusters.csv"), *more])
     status: int = arguments.run(arguments)
     return status

@@ -199,7 +199,7 @@ def test_the_first_dead_letter_raises_an_alarm(queue: str) -> None:
 
 def test_there_are_queues_and_streams_to_guard() -> None:
     assert {name for name, _ in triggers("SQS")} == {"AbsorbFunction", "SendFunction", "NotifyFunction"}
-    assert {name for name, _ in triggers("DynamoDB")} == {"RelayFunction"}
+    assert {name for name, _ in triggers("DynamoDB")} == {"RelayFunction", "DedupFunction"}
 
 
 @pytest.mark.parametrize(("function", "trigger"), triggers("SQS") + triggers("DynamoDB"))
@@ -227,10 +227,11 @@ def test_a_stream_gives_up_on_a_record_some_day_and_says_so(function: str, trigg
     assert trigger["DestinationConfig"]["OnFailure"]["Type"] == "SQS"
 
 
-def test_relay_hears_only_of_writes_that_owe_something() -> None:
-    ((_, stream),) = triggers("DynamoDB")
+@pytest.mark.parametrize(("function", "mark"), [("RelayFunction", "fx"), ("DedupFunction", "mx")])
+def test_who_reads_the_stream_hears_only_of_the_writes_that_are_for_it(function: str, mark: str) -> None:
+    (stream,) = [trigger for name, trigger in triggers("DynamoDB") if name == function]
     (pattern,) = [json.loads(entry["Pattern"]) for entry in stream["FilterCriteria"]["Filters"]]
-    assert pattern["dynamodb"]["NewImage"].keys() == {"fx"}
+    assert pattern["dynamodb"]["NewImage"].keys() == {mark}
     assert RESOURCES["People"]["Properties"]["StreamSpecification"]["StreamViewType"].startswith("NEW")
 
 
@@ -292,7 +293,8 @@ def test_the_clock_ticks_each_minute_and_audits_each_night() -> None:
         (function, json.loads(trigger["Input"])["job"]): trigger["Schedule"]
         for function, trigger in triggers("Schedule")
     }
-    assert jobs.pop(("RefreshFunction", "tick")) == "rate(1 minute)"
+    for minutely in (("RefreshFunction", "tick"), ("DedupFunction", "continue")):
+        assert jobs.pop(minutely) == "rate(1 minute)"
     assert jobs.keys() == {("RefreshFunction", "nightly"), ("DedupFunction", "nightly")}
     assert all(re.fullmatch(r"cron\(\d+ \d+ \* \* \? \*\)", schedule) for schedule in jobs.values())
 

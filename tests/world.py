@@ -55,6 +55,7 @@ ENVIRONMENT = {
     "POWERTOOLS_METRICS_NAMESPACE": "Tailor",
     "LOG_LEVEL": "INFO",
 }
+NIGHT = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000, aws_request_id="request", function_name="f")
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_request_id="request", function_name="f")
 
 
@@ -124,6 +125,7 @@ class Dynamo:
     def __init__(self, client: Any, gate: Gate, stream: list[dict[str, Any]]) -> None:
         self._client, self._gate, self._stream = client, gate, stream
         self.operations: Counter[str] = Counter()
+        self.changed: list[dict[str, Any]] = []
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         return lambda **arguments: self._gate.pass_through(lambda: self._call(operation, arguments))
@@ -167,6 +169,10 @@ class Dynamo:
         return {"TableName": match[1]}
 
     def _emit(self, item: dict[str, Any]) -> None:
+        if "mx" in item:
+            self.changed.append(
+                {"dynamodb": {"NewImage": {"pk": item["pk"]}, "SequenceNumber": str(len(self.changed))}}
+            )
         if "fx" in item:
             image = {"pk": item["pk"], "v": item["v"], "fx": {"B": b64encode(item["fx"]["B"]).decode()}}
             self._stream.append({"dynamodb": {"NewImage": image, "SequenceNumber": str(len(self._stream))}})
@@ -357,6 +363,22 @@ class World:
             app("refresh").handler({"job": "tick"}, CONTEXT)
         except Killed:
             app("refresh").handler({"job": "tick"}, CONTEXT)
+
+    def compare(self) -> None:
+        """Let ``dedup`` compare those of whom something new is known."""
+        records, self.dynamo.changed = self.dynamo.changed, []
+        if records:
+            assert app("dedup").handler({"Records": records}, CONTEXT) == {"batchItemFailures": []}
+
+    def night(self) -> dict[str, Any]:
+        """Let ``dedup`` do what it does at night, minute after minute until it is done; answers the last of it."""
+        answer: dict[str, Any] = app("dedup").handler({"job": "nightly"}, NIGHT)
+        for _ in range(100):
+            if answer.get("stage") == "done":
+                return answer
+            self.now += MINUTE
+            answer = app("dedup").handler({"job": "continue"}, NIGHT)
+        raise AssertionError("the night never ends")
 
     def notify(self, *, attempt: int = 1) -> None:
         """Let ``notify`` work until nothing is left but what waits for another attempt; the others find a record the

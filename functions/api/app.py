@@ -9,15 +9,8 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 
-import keys
-import operations
-import people
-import programmes
-import quarantine
-import rights
-import segments
-import webhooks
 from contract import LATER, PROBLEM, READ, answers, document, malformed, scope_for
+from routers import ROUTERS
 from tailor.edges import runtime
 from tailor.edges.http import inbound, problem
 from tailor.kernel.errors import Rejected, Transient
@@ -25,8 +18,8 @@ from tailor.rules.scopes import require
 
 logger = runtime.logger()
 app = APIGatewayHttpResolver(enable_validation=True)
-for part in (keys, programmes, people, quarantine, rights, segments, operations, webhooks):
-    app.include_router(part.router)
+for router in ROUTERS:
+    app.include_router(router)
 
 
 @app.get("/api/openapi.json", summary="This document", tags=["about"], security=READ, responses=answers())

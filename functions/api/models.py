@@ -445,3 +445,90 @@ class Problem(BaseModel):
     detail: str
     pointer: str = ""
     errors: list[Fault] | None = None
+
+
+class Agreement(BaseModel):
+    """What one field says of a pair: ``weight`` in log odds, above 0 for one person."""
+
+    field: str
+    level: str
+    weight: float
+
+
+class Duplicate(BaseModel):
+    """Two people who may be one. ``probability`` by the model; ``by`` whom it was found or decided."""
+
+    id: str
+    one: str
+    other: str
+    state: Literal["review", "join", "apart", "joined", "undone"]
+    band: str
+    weight: float
+    probability: float
+    reasons: list[Agreement]
+    by: str
+    at: str | None
+
+
+class ComparedPerson(BaseModel):
+    """One of the two, as before a merge."""
+
+    id: str
+    version: int
+    identifiers: dict[str, list[str]]
+
+
+class ComparedField(BaseModel):
+    """A field of both; ``…`` is a value that is not declared, or sensitive."""
+
+    field: str
+    one: str | None
+    other: str | None
+    level: str
+    weight: float
+
+
+class LetterDue(BaseModel):
+    """A letter that would have been owed at an instant."""
+
+    at: str
+    template: str
+    journey: str
+    step: int
+
+
+class WhatIf(BaseModel):
+    """Letters that only two people, or only one, would have got by now."""
+
+    as_two: list[LetterDue]
+    as_one: list[LetterDue]
+
+
+class DuplicatePair(Duplicate):
+    """A pair side by side."""
+
+    people: list[ComparedPerson]
+    fields: list[ComparedField]
+    what_if: WhatIf
+
+
+class DuplicateDecision(BaseModel):
+    """What the pair has become: one person, or two."""
+
+    state: Literal["joined", "apart"]
+    people: list[str]
+
+
+class DedupRun(BaseModel):
+    """A run of the deduplication: how far it is, how many, why, and some pairs."""
+
+    state: Literal["waiting", "running", "finished"]
+    by: str
+    stage: str
+    doing: str
+    progress: float
+    started: str
+    finished: str | None
+    counts: dict[str, int]
+    why: dict[str, int]
+    samples: list[dict[str, Any]]

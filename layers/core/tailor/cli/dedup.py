@@ -1,4 +1,5 @@
-"""``tailor dedup FILE.csv --out CLUSTERS.csv``: which records of a file are one person's, without a cloud.
+"""``tailor dedup FILE.csv --out CLUSTERS.csv``: which records of a file are one person's, without a cloud; and
+``tailor dedup --now``: the same among the people of a deployment, which joins them.
 
 The file needs a ``record_id`` and some of the columns of :data:`tailor.rules.matching.normalise.COLUMNS`; others are
 ignored, and ``--map`` renames. ``CLUSTERS.csv`` has ``record_id,cluster_id``, one line a record. ``--pairs`` writes
@@ -9,16 +10,19 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tailor.cli import duplicates
 from tailor.cli.text import columns
 from tailor.rules.matching.normalise import COLUMNS, Record, normalise
 
 if TYPE_CHECKING:
+    from tailor.cli.client import Client
     from tailor.rules.matching.engine import Match, Resolution
 
 TOLD = 2.0
@@ -31,12 +35,18 @@ class Unusable(Exception):
     """A file that cannot be read as records, or a mapping that does not fit it; says where and how to mend it."""
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to an ``argparse`` collection of commands."""
-    text = "Find the records of a CSV file that are one person's"
-    parser = commands.add_parser("dedup", help=text, description=text)
-    parser.add_argument("file", type=Path, metavar="FILE", help="CSV with a header; UTF-8")
-    parser.add_argument("--out", type=Path, required=True, metavar="CLUSTERS", help="write record_id,cluster_id here")
+def add_parser(
+    commands: Any,
+    common: argparse.ArgumentParser,
+    reading: argparse.ArgumentParser,
+    client: Callable[[argparse.Namespace], Client],
+) -> None:
+    """Add the command to an ``argparse`` collection of commands; ``common`` has the options that name a deployment,
+    ``client`` reaches the one that is meant."""
+    text = "Find the records of a CSV file, or the people of a deployment, that are one person"
+    parser = commands.add_parser("dedup", help=text, description=text, parents=[common, reading])
+    parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="CSV with a header; UTF-8")
+    parser.add_argument("--out", type=Path, metavar="CLUSTERS", help="write record_id,cluster_id here")
     parser.add_argument("--pairs", type=Path, metavar="PAIRS", help="write pairs here, with weights and reasons")
     parser.add_argument(
         "--map",
@@ -45,12 +55,25 @@ def add_parser(commands: Any) -> None:
         metavar="OURS=THEIRS",
         help=f"their column for one of ours: {', '.join(COLUMNS)}; may be repeated",
     )
+    parser.add_argument("--now", action="store_true", help="join the people of a deployment now, and not tonight")
     parser.add_argument("--quiet", action="store_true", help="say nothing of the progress")
-    parser.set_defaults(run=main)
+    parser.set_defaults(run=lambda arguments: run(arguments, client))
+
+
+def run(arguments: argparse.Namespace, client: Callable[[argparse.Namespace], Client]) -> int:
+    """Run the command; answers the exit status."""
+    if arguments.now == bool(arguments.file) or (arguments.file and not arguments.out):
+        print("tailor: give FILE and --out CLUSTERS for a file, or --now for a deployment", file=sys.stderr)
+        return 2
+    if not arguments.now:
+        return main(arguments)
+    report = duplicates.run_now(client(arguments), quiet=arguments.quiet)
+    print(json.dumps(report, indent=2) if arguments.json else "\n".join(duplicates.report(report)))
+    return 0 if report["state"] == "finished" else 1
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run the command; answers the exit status."""
+    """Read the file and write who is who; answers the exit status."""
     # numpy takes a tenth of a second to load, and no other command needs it.
     from tailor.rules.matching.compare import FIELDS
     from tailor.rules.matching.engine import resolve

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tailor.cli import dedup, operate, programme, quarantine, sending, source
+from tailor.cli import dedup, duplicates, operate, programme, quarantine, sending, source
 from tailor.cli.client import Client, Refused, Unreachable
 from tailor.cli.text import brief, columns, local, paint, section
 from tailor.flows.publish import Faulty, check
@@ -361,9 +361,10 @@ def _parser() -> argparse.ArgumentParser:
     events.add_argument("--key", help="a source's key (TAILOR_WRITE_KEY)")
     desk = operate.Desk(_client, _who, _show)
     operate.add_parser(commands, command, reading, desk)
+    duplicates.add_parser(commands, command, reading, desk)
     quarantine.add_parser(commands, command, reading, desk)
     source.add_parser(commands)
-    dedup.add_parser(commands)
+    dedup.add_parser(commands, common, reading, _client)
     keys = commands.add_parser("keys", help="Make, list and revoke keys").add_subparsers(
         required=True, metavar="COMMAND"
     )

@@ -22,6 +22,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import batched
 from typing import Any
 
 from tailor.edges.dynamo import Item, encode, pack_item
@@ -44,7 +45,7 @@ class Pair:
 
     ``state``: ``review`` (somebody has to look), ``join`` (joined, or about to be), ``apart`` (never to be asked
     again). ``weight`` in log odds. ``reasons``: ``[field, level, weight]``, the weightiest first. ``by`` whom and
-    ``at`` which instant it was found or decided.
+    ``at`` which instant it was found or decided. ``band``: ``join`` where the model would not have asked anybody.
     """
 
     one: str
@@ -54,6 +55,7 @@ class Pair:
     reasons: list[list[Any]] = field(default_factory=list)
     by: str = ""
     at: int = 0
+    band: str = "review"
 
     @property
     def id(self) -> str:
@@ -143,18 +145,14 @@ class Duplicates:
         )
 
     def keep(self, pairs: Iterable[Pair]) -> None:
-        """Write pairs; what was decided before stays, and a pair that was reviewed is not put before anybody again."""
-        items: list[Item] = []
-        stale: list[dict[str, str]] = []
-        for pair in pairs:
-            known = self.pair(pair.one, pair.other)
-            if known is not None and known.state in ("apart", "join") and pair.state == "review":
-                continue
-            if known is not None and known.state == "review" and known.weight != pair.weight:
-                stale.append(_review_key(known))
-            items += _pair_rows(pair)
-        self._db.put_all(self._ledger, items)
-        self._db.delete_all(self._ledger, stale)
+        """Write pairs to be reviewed; what was decided before stays, and is not put before anybody again."""
+        for some in batched(pairs, 100, strict=False):
+            keys = [{"pk": f"P#{pair.one}", "sk": f"D#{pair.other}"} for pair in some]
+            known = {pair.id: pair for pair in map(_pair, self._db.get(self._ledger, keys, consistent=True))}
+            fresh = [pair for pair in some if pair.id not in known or known[pair.id].state == "review"]
+            stale = [known[pair.id] for pair in fresh if pair.id in known and known[pair.id].weight != pair.weight]
+            self._db.put_all(self._ledger, (row for pair in fresh for row in _pair_rows(pair)))
+            self._db.delete_all(self._ledger, [_review_key(pair) for pair in stale])
 
     def review(self, *, limit: int) -> list[Pair]:
         """The likeliest pairs that somebody has to look at."""
@@ -325,7 +323,7 @@ def _pair_rows(pair: Pair) -> list[Item]:
     about = {
         "state": pair.state,
         "w": round(pair.weight * 100),
-        "s": _packed({"reasons": pair.reasons, "by": pair.by, "at": pair.at}),
+        "s": _packed({"reasons": pair.reasons, "by": pair.by, "at": pair.at, "band": pair.band}),
     }
     rows: list[Item] = [
         {"pk": f"P#{pair.one}", "sk": f"D#{pair.other}", **about},

@@ -249,8 +249,9 @@ class Store:
             if write.before is not None:
                 merge |= {"m": write.before.pack(), "mv": write.before.version}
             actions.append(put_action(self._ledger, merge))
-            for kind, values in other.identifiers.items():
-                actions += [self._repoint(Identifier(kind, value), other.id, person.id) for value in values]
+            # What nobody had claimed for the other either is claimed above.
+            theirs = {Identifier(kind, value) for kind, values in other.identifiers.items() for value in values}
+            actions += [self._repoint(one, other.id, person.id) for one in sorted(theirs - {*write.claims}, key=str)]
         for index, row in enumerate(write.consents):
             body = json.dumps(row, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
             link = {"pk": f"P#{person.id}", "sk": f"C#{person.version:010d}#{index:03d}", "b": body}

@@ -7,6 +7,8 @@ was killed after it has only the row of the event to write, which the next attem
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from tailor.edges.duplicates import Duplicates, Pair
 from tailor.edges.store import Store, Write
 from tailor.kernel.errors import Rejected, Transient
@@ -86,3 +88,21 @@ def _read(pair: Pair, store: Store) -> tuple[Person, Person]:
 def _origin(person: Person, name: str, store: Store) -> str:
     """The source of the newest event that brought a value; asked only where the programme trusts some more."""
     return next((event.source for event in store.events(person, newest_first=True) if name in event.traits), "")
+
+
+def join_all(pairs: Iterable[Pair], store: Store, compiled: Compiled, *, by: str, clock: Callable[[], int]) -> int:
+    """:func:`join` all that may be; answers how many were.
+
+    Two who hold together what one person cannot are two people, however alike they are; those who are to be kept
+    apart, or are gone, stay as they are.
+    """
+    joined = 0
+    for pair in pairs:
+        try:
+            join(pair, store, compiled, by=by, now=clock())
+        except Rejected as refused:
+            if refused.code not in ("conflicting-identifiers", "kept-apart", "not-found", "too-many-identifiers"):
+                raise
+        else:
+            joined += 1
+    return joined

@@ -56,6 +56,11 @@ def raw(person: Person) -> dict[str, str]:
     return found
 
 
+def attribute_of(person: Person, column: str) -> str:
+    """The attribute a column is read from, ``""`` where it is part of another one."""
+    return next((name for name in NAMES[column] if _text(person.attributes.get(name))), "")
+
+
 def comparable(record: Mapping[str, str]) -> bool:
     """Whether a raw record holds anything by which it could be somebody else's."""
     return any(record[column] for column in ("first_name", "last_name", "email", "phone", "national_id"))

@@ -309,8 +309,11 @@ def standard() -> Model:
     return _model(SAME, HOUSE, STRANGE, same, 0.5 * same, blocks)
 
 
-def estimate(table: Table, pairs: Candidates, levels: Levels, *, rounds: int = 3) -> Model:
-    """A model of this table; the fewer its records, the more it is the :func:`standard` one."""
+def estimate(table: Table, pairs: Candidates, levels: Levels, *, rounds: int = 3, stride: int = 1) -> Model:
+    """A model of this table; the fewer its records, the more it is the :func:`standard` one.
+
+    ``stride``: of so many pairs that there are, one is given.
+    """
     count = len(table)
     total = max(count * (count - 1) / 2, 1.0)
     world = _WORLD * (_WORLD - 1) / 2
@@ -327,7 +330,7 @@ def estimate(table: Table, pairs: Candidates, levels: Levels, *, rounds: int = 3
         same, house, blocks = _learn(pairs, levels, same, house, strange)
         model = _model(same, house, strange, share, share_house, blocks)
         model.rarity, model.rarest = _frequencies(table, model)
-        one_person, one_house = _expected(model, table, levels, pairs)
+        one_person, one_house = (stride * expected for expected in _expected(model, table, levels, pairs))
         share = (0.15 * _WORLD + one_person) / (world + total)
         share_house = (0.02 * count + 0.075 * _WORLD + one_house) / (world + total)
     model = _model(same, house, strange, share, share_house, blocks)

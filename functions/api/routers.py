@@ -1,0 +1,18 @@
+"""The groups of routes, one a file."""
+
+from __future__ import annotations
+
+import duplicates
+import keys
+import operations
+import people
+import programmes
+import quarantine
+import rights
+import segments
+import webhooks
+
+ROUTERS = tuple(
+    group.router for group in (keys, programmes, people, quarantine, rights, segments, operations, webhooks, duplicates)
+)
+"""In the order in which the document lists them."""
