@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tailor.kernel.event import Event, Identifier
 from tailor.kernel.instants import DAY, HOUR, MINUTE
-from tailor.kernel.person import RING, Person
+from tailor.kernel.person import RING, Person, keeps_oldest
 from tailor.kernel.program import Program
 from tailor.rules.compiled import Compiled
 from tailor.rules.recount import AGAIN, Recount, judge, rebuilt, recount
@@ -26,6 +26,9 @@ RULES: dict[str, Any] = {
     "left": {"did_then_not": ["A", "B"], "within": "2h"},
     "never-red": {"did_not": "B", "where": {"colour": "red"}},
     "loyal": {"count": "A", "at_least": 40},
+    "since-long": {"first": "A", "where": {"colour": "red"}, "older_than": "3h"},
+    "spenders": {"sum": "price", "of": "A", "within": "1d", "ge": 9},
+    "colourful": {"distinct": "colour", "of": "B", "ge": 2},
 }
 
 
@@ -38,7 +41,7 @@ PROGRAM = compiled(**RULES)
 
 
 def event(name: str, at: int, colour: str = "red", id: str = "") -> Event:
-    properties = {"colour": colour}
+    properties = {"colour": colour, "price": at // MINUTE % 5 + 0.5}
     who = (Identifier("user_id", "u"),)
     return Event(id or f"{name}{at}{colour}", "track", name, at, at, "shop", who, properties=properties)
 
@@ -83,13 +86,16 @@ def test_a_lost_or_an_invented_count_is_found_and_mended(events: list[Event], da
     right = lived(rows, until=now)
     wrong = right.copy()
     name = data.draw(st.sampled_from(sorted(right.history)))
-    count, times = right.history[name]
+    count, times, *values = right.history[name]
     if data.draw(st.booleans()):
-        wrong.history[name] = [count + 1, sorted([*times, START + DAY], reverse=True)[:RING]]
+        # A first occurrence that is not the first, a value of something that did not happen, one time too many.
+        added = [START + MINUTE // 2] if keeps_oldest(name) else sorted([*times, START + DAY], reverse=True)
+        more = [[values[0][0], *values[0]][: len(added)]] if values else []
+        wrong.history[name] = [count + (not keeps_oldest(name)), added[: PROGRAM.ring(name)], *more]
     elif count == 1:
         del wrong.history[name]
     else:
-        wrong.history[name] = [count - 1, times[1:]]
+        wrong.history[name] = [count - 1, times[1:], *(column[1:] for column in values)]
     found = recount(wrong, rows, PROGRAM, now=now + HOUR, life=LIFE)
     assert name in found.wrong
     assert found.history == right.history

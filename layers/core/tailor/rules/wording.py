@@ -56,6 +56,7 @@ _NAMES = ("attribute", "segment", "topic", "purpose", "property", "kind", "score
 _NUMBERS = ("number", "real", "part", "place", "reals")
 _SPANS = ("duration", "ages")
 QUOTED = "text in quotes"
+VALUE = f"{QUOTED}, a number, true or false"
 
 Rule = Any
 
@@ -363,7 +364,7 @@ class _Parser:
             self._at += 1
             return token.value.lower() == "true"
         if token.kind not in ("text", "number"):
-            self._fail(QUOTED)
+            self._fail(VALUE)
         self._at += 1
         return token.value
 
@@ -421,7 +422,7 @@ class _Parser:
                 self._refuse(before.start, f"{before.raw!r} begins no rule{hint}")
         offered = expected[:SHOWN]
         options = f"expected {' or '.join(offered)}{' or …' if len(expected) > SHOWN else ''}"
-        if token.kind == "word" and QUOTED in self._expected:
+        if token.kind == "word" and {QUOTED, VALUE} & self._expected.keys():
             self._refuse(token.start, f"write text in quotes: {json.dumps(token.raw, ensure_ascii=False)}")
         hint = nearest(token.raw.lower(), expected) if token.kind == "word" else ""
         self._refuse(token.start, f"{options}, not {token.raw[:40]}{hint}")
