@@ -37,9 +37,14 @@ def choice(test: ast.expr, then: list[ast.stmt], otherwise: Sequence[ast.stmt] =
     return ast.If(test, then, list(otherwise), **_PLACE)
 
 
+def row(values: list[ast.expr]) -> ast.expr:
+    """A tuple."""
+    return ast.Tuple(values, ast.Load(), **_PLACE)
+
+
 def answer(values: list[ast.expr]) -> ast.stmt:
     """Return a tuple."""
-    return ast.Return(ast.Tuple(values, ast.Load(), **_PLACE), **_PLACE)
+    return ast.Return(row(values), **_PLACE)
 
 
 def stamp(source: str, **parts: ast.expr) -> list[ast.stmt]:

@@ -41,7 +41,9 @@ def view(person: Person, purpose: str, program: Program, *, now: int) -> View:
     if not permits(person, purpose, program, now=now):
         return View({}, {}, person.consent)
     declared = program.permitted.get(purpose, frozenset())
-    seen = {name: value for name, value in person.attributes.items() if name in declared}
+    seen = person.attributes
+    if not seen.keys() <= declared:
+        seen = {name: value for name, value in seen.items() if name in declared}
     return View(seen, person.history, person.consent, person.id, person.identifiers.keys())
 
 

@@ -28,12 +28,12 @@ from typing import Any, cast
 
 from tailor.kernel.instants import NEVER
 from tailor.kernel.person import RING
-from tailor.rules.codegen import answer, choice, const, function, joined, name, stamp, stamped
+from tailor.rules.codegen import answer, choice, const, function, joined, name, row, stamp, stamped
 from tailor.rules.comparisons import among, condition, inside
 from tailor.rules.consent import View
 from tailor.rules.tallies import Tally
 
-Evaluator = Callable[[View, int], tuple[Any, ...]]
+Evaluator = Callable[[View, int], tuple[tuple[bool, ...], tuple[int, ...]]]
 Decide = Callable[[View, int], tuple[bool, int]]
 
 
@@ -198,7 +198,7 @@ def tallies(formulas: Iterable[Formula]) -> tuple[Tally, ...]:
 
 
 def code(formulas: Sequence[Formula]) -> Evaluator:
-    """One function that answers ``(member, until, member, until, …)``, a pair for each formula.
+    """One function that answers for each formula whether it holds, and for each until when.
 
     Leaves that occur more than once are decided once, and entries of the person looked up once. What time cannot
     change is asked first, so that the rest can often be left out.
@@ -326,12 +326,14 @@ class _Writer:
 
     def function(self) -> Evaluator:
         body: list[ast.stmt] = []
-        answers: list[ast.expr] = []
+        members: list[ast.expr] = []
+        untils: list[ast.expr] = []
         for formula in self._formulas:
             steps, member, until = self._operand(formula)
             body += steps
-            answers += (member, until)
-        whole = [*stamp(_VIEW), *self._lookups, *self._shared, *body, answer(answers)]
+            members.append(member)
+            untils.append(until)
+        whole = [*stamp(_VIEW), *self._lookups, *self._shared, *body, answer([row(members), row(untils)])]
         return cast(Evaluator, function(("view", "now"), whole, **self._functions))
 
     def _operand(self, formula: Formula) -> _Operand:

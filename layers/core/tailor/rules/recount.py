@@ -26,7 +26,7 @@ from itertools import repeat
 from typing import Any
 
 from tailor.kernel.event import Event
-from tailor.kernel.instants import MINUTE, NEVER
+from tailor.kernel.instants import MINUTE
 from tailor.kernel.person import NAMES, RING, History, Person, keeps_oldest, newest_first
 from tailor.rules.compiled import Compiled
 from tailor.rules.consent import View, view
@@ -209,4 +209,4 @@ def _decide(person: Person, compiled: Compiled, now: int) -> tuple[set[str], int
         return view(person, purpose, compiled.program, now=now)
 
     decisions = compiled.segments.decide(see, now=now)
-    return {key for key, member, _ in decisions if member}, min((until for *_, until in decisions), default=NEVER)
+    return {key for key, member, _ in decisions if member}, decisions.due

@@ -20,8 +20,9 @@ from tailor.rules.node import Node
 from tailor.rules.reading import Reader, escaped
 from tailor.rules.tallies import Tally
 
-OFTEN = 32
-"""Times the same names must change before the segments that read them get a function of their own."""
+COMPILING = 1_500
+"""What compiling one more segment costs, in segments decided. A set of names gets a function of its own once deciding
+all the others beside it has cost as much."""
 KEPT = 256
 """Sets of changed names remembered; beyond it the oldest is forgotten."""
 CONSENT = "~consent"
@@ -93,13 +94,13 @@ class Rule:
 
     def holds(self, view: View, *, now: int) -> tuple[bool, int]:
         """The answer at ``now``, and the first instant at which time alone could change it."""
-        member, until = self._answer(view, now)
+        (member,), (until,) = self._answer(view, now)
         return member, until
 
     def explain(self, view: View, *, now: int) -> Reason:
         """:meth:`holds` of the rule and of every rule inside it, decided by the same code."""
-        flat = self._answers(view, now)
-        return _reason(self.node, view, zip(flat[::2], flat[1::2], strict=True))
+        members, untils = self._answers(view, now)
+        return _reason(self.node, view, zip(members, untils, strict=True))
 
     @cached_property
     def _answer(self) -> Evaluator:
@@ -117,6 +118,40 @@ class _Group:
     purpose: str
     keys: tuple[str, ...]
     answer: Evaluator
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """Segments decided, column by column: ``keys``, whether the person is in each, and the first instant at which time
+    alone could change that. Iterating gives them row by row."""
+
+    keys: tuple[str, ...]
+    members: tuple[bool, ...]
+    untils: tuple[int, ...]
+
+    def __iter__(self) -> Iterator[tuple[str, bool, int]]:
+        return zip(self.keys, self.members, self.untils, strict=True)
+
+    def __add__(self, other: Decisions) -> Decisions:
+        return Decisions(self.keys + other.keys, self.members + other.members, self.untils + other.untils)
+
+    @property
+    def due(self) -> int:
+        """The first instant at which time alone could change any."""
+        return min(self.untils, default=NEVER)
+
+    def changing(self, memberships: Collection[str]) -> list[tuple[str, bool]]:
+        """Those in which somebody with these memberships is not what was decided."""
+        both = zip(self.keys, self.members, strict=True)
+        return [(key, member) for key, member in both if member != (key in memberships)]
+
+    def only(self, keys: Collection[str]) -> Decisions:
+        """Without those of other keys."""
+        kept = [one for one in self if one[0] in keys]
+        return Decisions(*zip(*kept, strict=True)) if kept else NOTHING
+
+
+NOTHING = Decisions((), (), ())
 
 
 class SegmentSet:
@@ -143,12 +178,10 @@ class SegmentSet:
         for key, rule in self.rules.items():
             for name in rule.reads:
                 self._readers.setdefault(name, set()).add(key)
-        self._asked: dict[frozenset[str], int] = {}
+        self._wasted: dict[frozenset[str], int] = {}
         self._groups: dict[frozenset[str], list[_Group]] = {}
 
-    def decide(
-        self, see: Callable[[str], View], changed: Collection[str] | None = None, *, now: int
-    ) -> list[tuple[str, bool, int]]:
+    def decide(self, see: Callable[[str], View], changed: Collection[str] | None = None, *, now: int) -> Decisions:
         """Who is in, at ``now``.
 
         Parameters
@@ -157,40 +190,36 @@ class SegmentSet:
         changed : what is new since the last decision: names of events (their filtered counts are meant as well), ``@``
             and the name of an attribute, ``~consent``. Only segments that read any of these are decided; ``None``: all.
 
-        Returns
-        -------
-        For each segment decided: its key, whether the person is a member, and the first instant at which time alone
-        could change that.
+        Only the segments in question are in the answer.
         """
         # A refused purpose sees nothing of a person, so that consent can change whatever a rule reads.
         if changed is None or CONSENT in changed:
             return _decide(self._everything, see, now)
         names = frozenset(name for name in changed if name in self._readers)
         if not names:
-            return []
-        groups = self._groups.get(names) or self._earned(names)
-        if groups is not None:
-            return _decide(groups, see, now)
-        concerned = self._concerned(names)
-        return [decision for decision in _decide(self._everything, see, now) if decision[0] in concerned]
+            return NOTHING
+        groups = self._groups.get(names)
+        if groups is None:
+            concerned = set[str]().union(*(self._readers[name] for name in names))
+            groups = self._earned(names, concerned)
+            if groups is None:
+                return _decide(self._everything, see, now).only(concerned)
+        return _decide(groups, see, now)
 
     @cached_property
     def _everything(self) -> list[_Group]:
         return self._compiled(self.keys)
 
-    def _concerned(self, names: frozenset[str]) -> set[str]:
-        return set[str]().union(*(self._readers[name] for name in names))
-
-    def _earned(self, names: frozenset[str]) -> list[_Group] | None:
-        """The functions for ``names``, once they were asked for often enough."""
-        if names not in self._asked and len(self._asked) >= KEPT:
-            forgotten = next(iter(self._asked))
-            del self._asked[forgotten]
+    def _earned(self, names: frozenset[str], concerned: Collection[str]) -> list[_Group] | None:
+        """The functions for ``names``, once they would have paid for themselves."""
+        if names not in self._wasted and len(self._wasted) >= KEPT:
+            forgotten = next(iter(self._wasted))
+            del self._wasted[forgotten]
             self._groups.pop(forgotten, None)
-        self._asked[names] = asked = self._asked.get(names, 0) + 1
-        if asked < OFTEN:
+        self._wasted[names] = wasted = self._wasted.get(names, 0) + len(self.keys) - len(concerned)
+        if wasted < COMPILING * len(concerned):
             return None
-        self._groups[names] = groups = self._compiled(self._concerned(names))
+        self._groups[names] = groups = self._compiled(concerned)
         return groups
 
     def _compiled(self, keys: Collection[str]) -> list[_Group]:
@@ -257,13 +286,9 @@ class _Library:
         return self._nodes[key]
 
 
-def _decide(groups: Sequence[_Group], see: Callable[[str], View], now: int) -> list[tuple[str, bool, int]]:
-    decisions: list[tuple[str, bool, int]] = []
-    for group in groups:
-        view = see(group.purpose)
-        flat = group.answer(view, now)
-        decisions += zip(group.keys, flat[::2], flat[1::2], strict=True)
-    return decisions
+def _decide(groups: Sequence[_Group], see: Callable[[str], View], now: int) -> Decisions:
+    found = [Decisions(group.keys, *group.answer(see(group.purpose), now)) for group in groups]
+    return found[0] if len(found) == 1 else sum(found, NOTHING)
 
 
 def _every(node: Node) -> Iterator[Node]:

@@ -193,11 +193,8 @@ def _reclassify(before: Person, after: Person, changed: set[str], walk: Walk, *,
 
     decisions = compiled.segments.decide(see, None if everything else changed, now=now)
     known = _known_before(before, compiled) if before.program not in ("", compiled.version) else frozenset[str]()
-    due = NEVER if everything else before.due
-    for key, member, until in decisions:
-        due = min(due, until)
-        if member == (key in after.memberships):
-            continue
+    due = decisions.due if everything else min(before.due, decisions.due)
+    for key, member in decisions.changing(after.memberships):
         fact = {"at": now, "person": after.id, "segment": key, "program": compiled.version}
         if member:
             after.memberships[key] = now
