@@ -34,6 +34,8 @@ from sample_day import Doors, Played, Someone
 from tailor.kernel.instants import SECOND, iso
 
 PROGRAMME = cloud.ROOT / "events" / "programs" / "shop"
+EXPLAINED = ("just-looking", "young-urban-eco")
+"""Segments of the sample programme whose rules are text; the report explains them for three people."""
 
 _SETTLE_SECONDS = 180
 _LATEST = 150 * SECOND
@@ -291,6 +293,12 @@ def _report(shop: Shop, everybody: Sequence[Someone], played: Played, difference
             print(f"\n  {group.name}: {group.why}")
             for line in shop.tailor("why", one.email, sample_day.COME_BACK).splitlines():
                 print(f"    {line}")
+    print("\nWho is in a segment, and why? Two rules written as text, three people:")
+    for key in EXPLAINED:
+        print(f"\n  {key}")
+        for one in sample_day.examples(everybody):
+            told = shop.tailor("segment", "explain", key, one.email).splitlines()[0]
+            print(f"    {one.email}: {told}")
     _invite(shop, messages)
 
 

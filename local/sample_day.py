@@ -79,7 +79,7 @@ _PRODUCTS = {
     "Enamel mug": "kitchen",
 }
 _INTERESTS = ((), (), ("outdoor",), ("outdoor", "cooking"), ("reading",), ("sustainable fashion",))
-_ECO = {"gender": "female", "age": 29, "area": "urban", "values": ["eco-conscious"]}
+_ECO = {"gender": "female", "age": 29, "area": "urban", "city.kind": "urban", "values": ["eco-conscious", "eco"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,14 @@ def _someone(random: Random, number: int, group: Group) -> Someone:
         bought=random.choice(("", *_PRODUCTS)),
         counted=random.random() < 0.5,
     )
+
+
+def examples(everybody: Iterable[Someone]) -> tuple[Someone, Someone, Someone]:
+    """Three people whose segments are worth explaining: one who looks around, one who bought, one who cares."""
+    known = [one for one in everybody if one.group.name != "anonymous"]
+    looking, bought = (next(one for one in known if one.group.name == name) for name in ("fresh", "buyer"))
+    caring = next(one for one in known if one.eco and "sustainable fashion" in one.interests)
+    return looking, bought, caring
 
 
 def expected(everybody: Iterable[Someone]) -> dict[str, Expected]:

@@ -118,9 +118,10 @@ class SegmentSize(BaseModel):
 
 
 class Segment(SegmentSummary):
-    """A segment with its rule, and its sizes by day, the oldest first."""
+    """A segment with its rule, as it was written and as text, and its sizes by day, the oldest first."""
 
     rule: Any
+    text: str
     history: list[SegmentSize]
 
 

@@ -193,6 +193,27 @@ def test_the_command_line_shows_segments_and_who_is_in(shop: World, tailor: Run,
     assert "not JSON" in complaint
 
 
+def test_a_segment_is_created_from_text_shown_as_text_and_changed_in_a_new_version(shop: World, tailor: Run) -> None:
+    crowd(shop, 8)
+    rule = 'did "Order Completed" within 7d and not country = "DE"'
+    status, said, _ = tailor("segment", "create", "recent", rule, "--title", "Recent buyers")
+    assert (status, "in force in version" in said) == (0, True)
+    runtime._CACHE.clear()
+    shown = tailor("segment", "show", "recent")[1]
+    assert rule in shown
+    assert "Recent buyers" in shown
+    assert "as it is" in tailor("segment", "create", "recent", rule, "--title", "Recent buyers")[1]
+    again = json.loads(tailor("segment", "create", "recent", "in segment buyers", "--json")[1])
+    assert again["changed"]
+    assert [change["pointer"] for change in again["diff"]] == ["/segments/recent"]
+    status, _, complaint = tailor("segment", "create", "other", 'did "Order Completed" witin 7d')
+    assert status == 1
+    assert "character 23: " in complaint
+    assert "did you mean 'within'" in complaint
+    status, _, complaint = tailor("segment", "create", "other", rule, "--programme", "shop")
+    assert (status, "change its folder" in complaint) == (1, True)
+
+
 def test_the_command_line_shows_jobs_and_the_clock(shop: World, tailor: Run) -> None:
     assert "not ticked yet" in tailor("clock")[1]
     shop.arrive(shop.event("Product Viewed", ("user_id", "u-1")))

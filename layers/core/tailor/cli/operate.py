@@ -13,6 +13,8 @@ from tailor.cli import sending
 from tailor.cli.client import Client
 from tailor.cli.text import columns, local, paint, section
 
+SEGMENTS = "segments"
+"""The programme of segments that are in no folder."""
 BAR = 40
 """Characters of the longest bar in a chart."""
 
@@ -40,6 +42,12 @@ def add_parser(commands: Any, command: Callable[..., Any], reading: argparse.Arg
     command(segment, "show", bound(_segment), "Show a segment and its size, day by day", reading).add_argument(
         "key", metavar="SEGMENT"
     )
+    create = command(segment, "create", bound(_create), "Put a segment in force, or a new version of it", reading)
+    create.add_argument("key", metavar="SEGMENT")
+    create.add_argument("rule", metavar="RULE", help="a rule, or a file with one; - for input")
+    create.add_argument("--title", help="what it is called (its key)")
+    create.add_argument("--purpose", default="personalization", help="what it serves (personalization)")
+    create.add_argument("--programme", default=SEGMENTS, help=f"where it is kept ({SEGMENTS})")
     preview = command(segment, "preview", bound(_preview), "Say how many people a rule would have", reading)
     preview.add_argument("rule", metavar="RULE", help="a rule, or a file with one; - for input")
     preview.add_argument("--purpose", default="personalization", help="what it would serve (personalization)")
@@ -85,7 +93,7 @@ def _segment(arguments: argparse.Namespace, desk: Desk) -> int:
     def lines(found: Any) -> list[str]:
         most = max((day["size"] for day in found["history"]), default=0) or 1
         days = [(day["day"], day["size"], "▇" * round(BAR * day["size"] / most) or "·") for day in found["history"]]
-        head = [("Rule", json.dumps(found["rule"], ensure_ascii=False)), ("Purpose", found["purpose"])]
+        head = [("Rule", found["text"]), ("Purpose", found["purpose"])]
         return [
             paint(f"{found['key']}: {found['title']}", "bold"),
             found["sentence"],
@@ -94,6 +102,24 @@ def _segment(arguments: argparse.Namespace, desk: Desk) -> int:
         ]
 
     return desk.show(arguments, desk.client(arguments).get("segments", arguments.key), lines)
+
+
+def _create(arguments: argparse.Namespace, desk: Desk) -> int:
+    client, name = desk.client(arguments), arguments.programme
+    in_force = any(one["name"] == name for one in client.get("programmes"))
+    document = client.get("programmes", name)["document"] if in_force else {"name": name}
+    if other := sorted(document.keys() - {"name", "segments"}):
+        raise sending.Unsendable(f"{name} is more than segments ({', '.join(other)}): change its folder and push that")
+    made = {"title": arguments.title or arguments.key, "rule": _rule(arguments.rule), "purpose": arguments.purpose}
+    segments = {**document.get("segments", {}), arguments.key: made}
+    done = client.put("programmes", name, body={**document, "segments": segments})
+
+    def lines(found: Any) -> list[str]:
+        if not found["changed"]:
+            return [f"{arguments.key} is in force as it is"]
+        return [f"{arguments.key} is in force in version {found['version']} of {name}; workers follow within a minute"]
+
+    return desk.show(arguments, done, lines)
 
 
 def _preview(arguments: argparse.Namespace, desk: Desk) -> int:

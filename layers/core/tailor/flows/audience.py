@@ -19,6 +19,7 @@ from tailor.rules.compiled import Compiled
 from tailor.rules.consent import view
 from tailor.rules.recount import rebuilt, recount
 from tailor.rules.segments import Reason, Rule
+from tailor.rules.wording import write
 
 SAMPLE = 2_000
 """People a preview looks at; where it must read their events as well, :data:`SAMPLE_OF_EVENTS`."""
@@ -54,7 +55,8 @@ def segments(store: Store, compiled: Compiled) -> list[dict[str, Any]]:
 
 
 def segment(key: str, store: Store, compiled: Compiled) -> dict[str, Any]:
-    """One of :func:`segments` with its ``rule`` and ``history``: ``{"day", "at", "size", "people"}`` a day.
+    """One of :func:`segments` with its ``rule``, the same as ``text``, and ``history``: ``{"day", "at", "size",
+    "people"}`` a day.
 
     Raises
     ------
@@ -66,7 +68,8 @@ def segment(key: str, store: Store, compiled: Compiled) -> dict[str, Any]:
         {"day": day["day"], "at": day["at"], "size": day["segments"].get(key, 0), "people": day["people"]}
         for day in sizes(store)
     ]
-    return {**found, "rule": compiled.program.segments[key].rule, "history": history}
+    rule = compiled.program.segments[key].rule
+    return {**found, "rule": rule, "text": write(rule), "history": history}
 
 
 @dataclass(slots=True)
