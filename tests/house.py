@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPResponse
+from typing import Any
 
 from segment.analytics.client import Client
 
@@ -45,10 +50,35 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE
+def until(holds: Callable[[], bool], patience: int = PATIENCE) -> bool:
+    deadline = time.monotonic() + patience
     while not holds():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.5)
     return True
+
+
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        """Follow nothing: where an answer leads is what is looked at."""
+
+
+def ask(url: str, method: str, body: bytes | None = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(url, data=body, headers=named, method=method)
+    answer: HTTPResponse | urllib.error.HTTPError
+    try:
+        answer = urllib.request.build_opener(Stay).open(request, timeout=30)
+    except urllib.error.HTTPError as error:
+        answer = error
+    with answer:
+        return int(answer.status or 0), {name.lower(): value for name, value in answer.headers.items()}, answer.read()
+
+
+def one_click(message: Message) -> str:
+    """The link a mail client posts to, read from the raw bytes as a mail client finds them."""
+    unfolded = re.search(rb"\r\nList-Unsubscribe: <(http[^>\s]+)>[^\r\n]*\r\n(?![ \t])", message.raw)
+    assert unfolded, "List-Unsubscribe is not on one line"
+    assert b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in message.raw
+    return unfolded[1].decode()

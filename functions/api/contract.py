@@ -56,7 +56,8 @@ def scope_for(method: str, path: str) -> str:
     """The scope a request needs. What nobody thought of needs ``write``."""
     if path.startswith("/api/keys") or path.endswith(("/erase", "/export")):
         return "admin"
-    return "read" if method == "GET" or path in ("/api/people/lookup", "/api/segments/preview") else "write"
+    asks = path in ("/api/people/lookup", "/api/segments/preview") or path.endswith("/rehearsal")
+    return "read" if method == "GET" or asks else "write"
 
 
 def malformed(errors: Sequence[Mapping[str, Any]]) -> Faulty:

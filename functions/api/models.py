@@ -294,10 +294,74 @@ class Enrolment(BaseModel):
 
 
 class Finished(BaseModel):
-    """A journey they went through; ``entered`` counts for re-entry."""
+    """A journey they went through; ``entered`` counts for re-entry, ``how`` it ended: ``end``, ``goal``, ..."""
 
     journey: str
     entered: str
+    ended: str
+    how: str
+
+
+class JourneySummary(BaseModel):
+    """A journey in force; ``enrolled`` is how many were in it at ``counted``, the last walk over everybody."""
+
+    key: str
+    title: str
+    begins: str
+    priority: Literal["high", "normal", "low"]
+    paused: bool
+    version: str
+    enrolled: int | None
+    counted: str | None
+
+
+class JourneyStep(BaseModel):
+    """A step in English, and how many were waiting at it."""
+
+    step: int
+    says: str
+    waiting: int
+
+
+class Journey(JourneySummary):
+    """A journey in English. ``earlier``: people in earlier versions; ``ended``: how those who went through it ended."""
+
+    outline: list[str]
+    steps: list[JourneyStep]
+    earlier: int
+    ended: dict[str, int]
+
+
+class JourneyRequest(BaseModel):
+    """Who is to enter; ``properties`` are those of the event that begins it."""
+
+    person: str = Field(description="Id of a person", max_length=100)
+    properties: dict[str, Any] = Field(default_factory=dict)
+
+
+class Enrolled(BaseModel):
+    """The request is on its way, as the event of this id."""
+
+    journey: str
+    person: str
+    event: str
+
+
+class RehearsalRequest(BaseModel):
+    """How far to look, and a programme to try in the place of the one of its name."""
+
+    span: str = Field("30d", description="A duration such as '48h' or '30d'", max_length=20)
+    programme: dict[str, Any] | None = None
+
+
+class Happening(BaseModel):
+    """``what`` happens to ``name`` (a template, a journey, a segment, a webhook), and ``why``."""
+
+    at: str
+    what: Literal["letter", "skipped", "put-off", "entered", "finished", "in", "out", "webhook"]
+    name: str
+    why: str
+    subject: str | None = None
 
 
 class Owed(BaseModel):

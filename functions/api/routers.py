@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import duplicates
+import journeys
 import keys
 import operations
 import people
@@ -13,6 +14,7 @@ import segments
 import webhooks
 
 ROUTERS = tuple(
-    group.router for group in (keys, programmes, people, quarantine, rights, segments, operations, webhooks, duplicates)
+    group.router
+    for group in (keys, programmes, people, quarantine, rights, segments, journeys, operations, webhooks, duplicates)
 )
 """In the order in which the document lists them."""

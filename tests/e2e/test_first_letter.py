@@ -10,53 +10,23 @@ import json
 import re
 import shutil
 import subprocess
-import urllib.error
-import urllib.request
 from base64 import b64encode
-from http.client import HTTPResponse
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from segment.analytics.client import Client
 
 import cloud
-from house import House, until
-from postbox import Message
+from house import House, ask, one_click, until
 
 pytestmark = pytest.mark.e2e
 
 NODE = Path(__file__).with_name("node")
 
 
-class Stay(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        """Follow nothing: where an answer leads is what is looked at."""
-
-
-def ask(url: str, method: str, body: bytes | None = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    request = urllib.request.Request(url, data=body, headers=named, method=method)
-    answer: HTTPResponse | urllib.error.HTTPError
-    try:
-        answer = urllib.request.build_opener(Stay).open(request, timeout=30)
-    except urllib.error.HTTPError as error:
-        answer = error
-    with answer:
-        return int(answer.status or 0), {name.lower(): value for name, value in answer.headers.items()}, answer.read()
-
-
 def basic(key: str) -> str:
     return "Basic " + b64encode(f"{key}:".encode()).decode()
-
-
-def one_click(message: Message) -> str:
-    """The link a mail client posts to, read from the raw bytes as a mail client finds them."""
-    unfolded = re.search(rb"\r\nList-Unsubscribe: <(http[^>\s]+)>[^\r\n]*\r\n(?![ \t])", message.raw)
-    assert unfolded, "List-Unsubscribe is not on one line"
-    assert b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in message.raw
-    return unfolded[1].decode()
 
 
 def test_the_day_ends_with_exactly_the_expected_letters(house: House) -> None:

@@ -210,7 +210,7 @@ def test_in_the_segment_since_before_the_journey_began(shop: World) -> None:
     shop.pump()
     shop.now += MINUTE
     answer = ask(shop, "late", document)
-    assert codes(answer) == ["not-triggered"]
+    assert codes(answer) == ["did-not-begin"]
     assert "only entering it begins" in answer["sentence"]
 
 
@@ -227,3 +227,137 @@ def test_what_nothing_is_called_is_answered_with_the_nearest_name(shop: World) -
     with pytest.raises(Rejected, match="did you mean 'come-back'") as refused:
         ask(shop, "comeback")
     assert refused.value.status == 404
+
+
+# ---- journeys of every kind
+
+
+def begun_by(trigger: dict[str, Any], **more: Any) -> dict[str, Any]:
+    journey = {"trigger": trigger, "re_entry": "7d", "steps": [{"send": "receipt"}], **more}
+    attributes = {"plan": {"purposes": ["personalization"]}}
+    return {**SHOP, "attributes": attributes, "journeys": {"tried": journey}}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "traits", "said", "change"),
+    [
+        ({"api": True}, {}, "begins when the API asks for it, and nobody has asked", "asking for it"),
+        ({"segment_exited": "buyers"}, {}, "on leaving the segment 'buyers', and they are not in it", "entering"),
+        (
+            {"attribute_changed": "plan"},
+            {},
+            "when the attribute 'plan' changes, and it was never told",
+            "another value",
+        ),
+        ({"attribute_changed": "plan"}, {"plan": "a"}, "it was last told on 24 Nov 2026 06:00 UTC", "another value"),
+        ({"date": "birthday"}, {}, "at 09:00, and nobody knows that of them", "their 'birthday'"),
+        ({"date": "birthday"}, {"birthday": "soon"}, "and theirs is no date: 'soon'", "a date such as"),
+        ({"date": "birthday"}, {"birthday": "1990-12-24"}, "comes on 24 Dec 2026 09:00 UTC next", "time, until 24 Dec"),
+        ({"event": "Paid", "where": {"total": {"ge": 5}}}, {}, "which they have never done", "'Paid' with total ge 5"),
+    ],
+)
+def test_what_would_begin_it_is_said(
+    shop: World, trigger: dict[str, Any], traits: dict[str, Any], said: str, change: str
+) -> None:
+    shop.arrive(joins(shop, **traits))
+    shop.pump()
+    reason = ask(shop, "tried", begun_by(trigger))["reasons"][0]
+    assert reason["code"] == "not-triggered"
+    assert said in reason["sentence"]
+    assert change in reason["change"]
+
+
+@pytest.mark.parametrize(
+    ("event", "more", "code", "said"),
+    [
+        (
+            {"properties": {"total": 4}},
+            {},
+            "not-triggered",
+            "they did that last, on 24 Nov 2026 06:00 UTC, it was not so",
+        ),
+        ({"properties": {"total": 5}}, {"key": "cart"}, "did-not-begin", "said no 'cart'"),
+        ({"properties": {"total": 5}, "at": -2 * DAY}, {}, "did-not-begin", "came in 48h late, when it was no news"),
+        ({"properties": {"total": 5}}, {}, "did-not-begin", "came before the journey was in force"),
+        ({"properties": {"total": 5}}, {"paused": True}, "paused", "is paused: nobody enters it"),
+        (
+            {"properties": {"total": 5}},
+            {"entry": {"attribute": "country", "eq": "DE"}},
+            "not-let-in",
+            "would not let them in. The first thing that fails: country",
+        ),
+    ],
+)
+def test_why_an_event_began_nothing(
+    shop: World, event: dict[str, Any], more: dict[str, Any], code: str, said: str
+) -> None:
+    at = shop.now + event.pop("at", 0)
+    shop.arrive(joins(shop), shop.event("Paid", *ADA, at=at, **event))
+    shop.pump()
+    trigger = {"event": "Paid", "where": {"total": {"ge": 5}}}
+    reason = ask(shop, "tried", begun_by(trigger, **more))["reasons"][0]
+    assert reason["code"] == code
+    assert said in reason["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"consent": [("marketing", "withdrawn")]}, "because they refused every letter of it"),
+        ({"name": "Order Completed"}, "because its goal was reached: 'Order Completed' happens"),
+        ({"name": "Gone"}, 'because it is to be left: did "Gone"'),
+    ],
+)
+def test_how_it_ended_is_said(shop: World, change: dict[str, Any], said: str) -> None:
+    ends = {"goal": {"event": "Order Completed"}, "exit_when": {"did": "Gone"}}
+    document = begun_by({"event": "Paid"}, steps=[{"wait": "1d"}, {"send": "come-back"}], **ends)
+    shop.publish(document)
+    shop.arrive(joins(shop), shop.event("Paid", *ADA))
+    shop.pump()
+    shop.now += HOUR
+    shop.arrive(shop.event(change.pop("name", "Consent Changed"), *ADA, **change))
+    shop.pump()
+    reason = ask(shop, "tried", document)["reasons"][0]
+    assert reason["code"] == "ended"
+    assert said in reason["sentence"]
+
+
+def test_what_somebody_waits_for_in_a_journey_is_said(shop: World) -> None:
+    steps = [{"wait_until": {"event": "Reply", "within": "3d"}}, {"send": "receipt"}]
+    document = begun_by({"event": "Paid"}, steps=steps)
+    shop.publish(document)
+    shop.arrive(joins(shop), shop.event("Paid", *ADA))
+    shop.pump()
+    reason = ask(shop, "tried", document)["reasons"][0]
+    assert "it waits until 'Reply' happens, for that until 27 Nov 2026 06:00 UTC" in reason["sentence"]
+    assert reason["change"] == "the event 'Reply', or time"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"window": {"from": "10:00", "until": "11:00"}}, "put off until 24 Nov 2026 10:00 UTC, because it is outside"),
+        ({"quiet": {"from": "05:00", "until": "09:00"}}, "put off until 24 Nov 2026 09:00 UTC, because it is night"),
+    ],
+)
+def test_what_keeps_a_letter_back_is_said(shop: World, more: dict[str, Any], said: str) -> None:
+    quiet = {"calendar": {"quiet": more.pop("quiet")}} if "quiet" in more else {}
+    document = {**begun_by({"event": "Paid"}, steps=[{"send": "come-back"}], **more), **quiet}
+    shop.publish(document)
+    shop.arrive(joins(shop), shop.event("Paid", *ADA))
+    shop.pump()
+    reason = ask(shop, "tried", document)["reasons"][0]
+    assert reason["code"] == "put-off"
+    assert said in reason["sentence"]
+
+
+def test_a_letter_that_the_sender_put_off_is_said_to_be(shop: World) -> None:
+    shop.arrive(joins(shop), views(shop, at=shop.now - 2 * DAY + MINUTE))
+    shop.pump()
+    shop.tick()
+    document = {**SHOP, "calendar": {"quiet": {"from": "05:00", "until": "09:00"}}}
+    shop.publish(document)
+    shop.pump()
+    reason = ask(shop, "come-back", document)["reasons"][0]
+    assert reason["code"] == "put-off"
+    assert reason["sentence"].endswith("is put off until 24 Nov 2026 09:00 UTC, because it is night where they are.")

@@ -119,6 +119,19 @@ def test_each_webhook_is_told_what_it_asked_for(open_shop: World, endpoint: Endp
     assert endpoint.bodies()[0]["data"]["journey"] == "receipt"
 
 
+def test_a_journey_calls_the_webhook_of_its_name_signed(open_shop: World, endpoint: Endpoint) -> None:
+    made = subscribed(endpoint.url, "journey.webhook:desk")
+    calls = [{"webhook": "desk", "properties": {"order": {"from": "order_id"}}}, {"webhook": "other"}]
+    journey = {"trigger": {"event": "Order Completed"}, "steps": calls}
+    open_shop.publish({"name": "calls", "journeys": {"calls": journey}})
+    buys(open_shop)
+    open_shop.notify()
+    ((headers, raw),) = endpoint.told
+    told = json.loads(raw)["data"]
+    assert (told["webhook"], told["journey"], told["properties"]) == ("desk", "calls", {"order": "o-1"})
+    assert timed(headers["tailor-signature"], raw, made["secret"].encode(), now=open_shop.now)
+
+
 def test_what_fails_is_told_again_later_and_later_and_given_up_in_the_end(open_shop: World, endpoint: Endpoint) -> None:
     made = subscribed(endpoint.url, "segment.entered")
     endpoint.status = 302

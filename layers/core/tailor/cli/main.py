@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tailor.cli import dedup, duplicates, operate, programme, quarantine, sending, source
+from tailor.cli import dedup, duplicates, journey, operate, programme, quarantine, sending, source
 from tailor.cli.client import Client, Refused, Unreachable
 from tailor.cli.text import brief, columns, local, paint, section
 from tailor.flows.publish import Faulty, check
@@ -195,7 +195,10 @@ def _portrait(person: dict[str, Any]) -> list[str]:
         (e["journey"], f"since {local(e['entered'])}", f"step {e['step']} due {local(e['due'])}")
         for e in person["enrolments"]
     ]
-    journeys += [(f["journey"], f"from  {local(f['entered'])}", "finished") for f in person["finished"]]
+    journeys += [
+        (f["journey"], f"from  {local(f['entered'])}", f"ended {local(f['ended'])} ({f['how']})")
+        for f in person["finished"]
+    ]
     lines += section("Journeys", journeys)
     lines += section("Owed", [(o["template"], f"since {local(o['at'])}", o["message"]) for o in person["owed"]])
     lines += section("Findings", [(flag,) for flag in person["flags"]])
@@ -362,6 +365,7 @@ def _parser() -> argparse.ArgumentParser:
     desk = operate.Desk(_client, _who, _show)
     operate.add_parser(commands, command, reading, desk)
     duplicates.add_parser(commands, command, reading, desk)
+    journey.add_parser(commands, command, reading, desk)
     quarantine.add_parser(commands, command, reading, desk)
     source.add_parser(commands)
     dedup.add_parser(commands, common, reading, _client)

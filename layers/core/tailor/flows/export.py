@@ -60,7 +60,7 @@ def _profile(person: Person) -> dict[str, Any]:
     consent = {
         key: {"grant": grant, "at": iso(at), "source": source} for key, (grant, at, source) in person.consent.items()
     }
-    whens = {name: {key: iso(at) for key, at in out[name].items()} for name in ("written", "memberships", "finished")}
+    whens = {name: {key: iso(at) for key, at in out[name].items()} for name in ("written", "memberships")}
     return (
         out
         | whens
@@ -69,6 +69,9 @@ def _profile(person: Person) -> dict[str, Any]:
             "history": {name: _entry(*entry) for name, entry in person.history.items()},
             "orders": {key: _order(*entry) for key, entry in person.orders.items()},
             "purchases": {name: iso(at) for name, at in person.purchases.items()},
+            "finished": {
+                key: {"entered": iso(a), "ended": iso(b), "how": how} for key, (a, b, how) in person.finished.items()
+            },
             "enrolments": {key: _told(value) for key, value in person.enrolments.items()},
             "owed": {key: _told(value) for key, value in person.owed.items()},
             "decided": iso(person.decided),

@@ -51,7 +51,7 @@ class Told:
 def fan_out(fact: Mapping[str, Any], desk: Desk) -> int:
     """Enter a fact for every webhook that wants it, and queue it for each; answers for how many."""
     delivery = f"{fact['at']:013d}#{digest(json.dumps(fact, sort_keys=True), size=10)}"
-    webhooks = [id for id, d in desk.store.definitions(KIND).items() if wanted(fact["name"], d["events"])]
+    webhooks = [id for id, d in desk.store.definitions(KIND).items() if wanted(fact, d["events"])]
     for id in webhooks:
         desk.store.open_delivery(id, delivery, fact)
     desk.queue.put({"webhook": id, "delivery": delivery} for id in webhooks)

@@ -24,6 +24,7 @@ from tailor.kernel.program import Program, Template
 from tailor.rules.compiled import Compiled
 from tailor.rules.lint import lint_template
 from tailor.rules.pressing import finished, is_mjml
+from tailor.rules.succession import succeed
 from tailor.rules.templates import compile_template
 
 KIND = "programme"
@@ -42,9 +43,10 @@ _PLAIN: Mapping[str, Any] = {
     "topics": {},
     "attributes": {"purposes": ["personalization", "service"]},
     "segments": {"rule": {"did": "Page Viewed"}},
+    "journeys": {"trigger": {"api": True}, "steps": [{"set": {}}]},
     "templates": {"subject": "-", "html": "-"},
 }
-"""What stands in for a wrong definition; a section that is not here (journeys) is referred to by nobody."""
+"""What stands in for a wrong definition."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _SECTIONS = ("purposes", "topics", "attributes", "segments", "journeys", "templates")
 
@@ -94,11 +96,13 @@ def publish(document: Document, store: Store, *, now: int, dry_run: bool = False
     if not _NAME.fullmatch(name):
         detail = f"{name[:80]!r} cannot name a programme: use up to 64 letters a-z, digits and hyphens"
         raise Faulty([Rejected(detail, code="bad-name", pointer="/name")])
-    program, warnings = check(document, [other for key, other in in_force.items() if key != name])
     before = in_force.get(name)
-    whole = finished(document)
+    others = [other for key, other in in_force.items() if key != name]
+    _, warnings = check(document, others)
+    whole, lost = succeed(finished(document), before or {}, others)
+    program = Program.of([*others, whole])
     diff = difference(before or {}, whole)
-    done = Publication(name, version_of(whole), program.version, before != whole, diff, warnings)
+    done = Publication(name, version_of(whole), program.version, before != whole, diff, [*warnings, *lost])
     if done.changed and not dry_run:
         record = {"name": name, "version": done.version, "published": now, "program": program.version}
         store.define(HISTORY, f"{name}#{done.version}", {**record, "document": whole})
@@ -270,7 +274,7 @@ def _mend(draft: dict[str, Any], pointer: str, mended: set[tuple[str, str]]) -> 
     """Put something plain where ``pointer`` leads, so that the rest can be checked; false where that is no use."""
     if place := locate(draft, pointer):
         section, key, _ = place
-        if section in _PLAIN and (section, key) not in mended:
+        if (section, key) not in mended:
             draft[section][key] = deepcopy(_PLAIN[section])
             mended.add((section, key))
         else:
@@ -295,8 +299,8 @@ def _definitions(document: Document) -> dict[str, list[str]]:
 def _lines(definition: Mapping[str, Any]) -> list[str]:
     lines = []
     for name, value in definition.items():
-        if name == "pressed":
-            continue  # follows from the HTML
+        if name in ("pressed", "former"):
+            continue  # follows from the HTML, and from what was in force
         if isinstance(value, str) and "\n" in value:
             lines += [f"{name}:", *(f"  {line}" for line in value.splitlines())]
         elif isinstance(value, str):

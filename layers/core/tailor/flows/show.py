@@ -78,7 +78,10 @@ def profile(person: Person, program: Program) -> dict[str, Any]:
             }
             for key, e in sorted(person.enrolments.items())
         ],
-        "finished": [{"journey": key, "entered": iso(at)} for key, at in sorted(person.finished.items())],
+        "finished": [
+            {"journey": key, "entered": iso(entered), "ended": iso(ended), "how": how}
+            for key, (entered, ended, how) in sorted(person.finished.items())
+        ],
         "owed": [
             {"message": message, "journey": o["journey"], "template": o["template"], "at": iso(o["at"])}
             for message, o in sorted(person.owed.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b32encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -28,6 +28,7 @@ FACTS = (
     "webhook.disabled",
 )
 """Every fact there is; each has a schema in ``events/contracts``."""
+CALL = "journey.webhook"
 WEBHOOKS = 100
 REPLAYED = 10_000
 """Deliveries queued again by one request."""
@@ -48,7 +49,8 @@ def subscribe(
     Parameters
     ----------
     url : https, to a public address.
-    events : names of facts; ``segment.*`` means all of a kind, ``*`` all.
+    events : names of facts; ``segment.*`` means all of a kind, ``*`` all, ``journey.webhook:NAME`` the calls that
+        journeys make to the webhook of that name.
     entropy : 32 bytes that nobody else has.
     keep_secret : stores (id, secret).
 
@@ -60,7 +62,7 @@ def subscribe(
     if not events:
         raise Rejected(f"name at least one of {', '.join(FACTS)}, or *", code="bad-event", pointer="/events")
     for index, pattern in enumerate(events):
-        if not any(fnmatchcase(fact, pattern) for fact in FACTS):
+        if not pattern.startswith(f"{CALL}:") and not any(fnmatchcase(fact, pattern) for fact in FACTS):
             detail = f"there is no fact {pattern!r}{nearest(pattern, FACTS)}"
             raise Rejected(detail, code="bad-event", pointer=f"/events/{index}")
     if len(store.definitions(KIND)) >= WEBHOOKS:
@@ -130,9 +132,10 @@ def replay(id: str, since: int, store: Store, queue: Queue, *, everything: bool)
     return {"queued": len(queued), "next": resume}
 
 
-def wanted(fact: str, events: Iterable[str]) -> bool:
-    """Whether a subscription to ``events`` covers a fact."""
-    return any(fnmatchcase(fact, pattern) for pattern in events)
+def wanted(fact: Mapping[str, Any], events: Iterable[str]) -> bool:
+    """Whether a subscription to ``events`` covers a fact; a journey's call is also known by its webhook's name."""
+    known = [fact["name"], *([f"{CALL}:{fact['webhook']}"] if fact["name"] == CALL else [])]
+    return any(fnmatchcase(name, pattern) for name in known for pattern in events)
 
 
 def _known(id: str, store: Store) -> dict[str, Any]:

@@ -35,7 +35,10 @@ CATCHING_UP = 3 * MINUTE
 """How long the program in force may differ from the one a job is about; workers read it once a minute."""
 ROUNDS = 5
 SIZES = "sizes"
-"""Definitions of this kind hold, by day, ``{"at", "people", "segments": {key: members}}``."""
+"""Definitions of this kind hold, by day, ``{"at", "people", "segments": {key: members}, "journeys": {place: people}}``.
+
+A place is ``at#journey#version/step`` of who is enrolled, ``ended#journey#how`` of who was.
+"""
 
 
 @dataclass(slots=True)
@@ -53,7 +56,7 @@ class Job:
     touched : instant of the last checkpoint.
     finished : instant of the end, 0 before.
     counts : ``people`` walked, ``written``, ``disagreements`` and, for each kind of them, how many.
-    sizes : segment key → members among the people walked.
+    sizes : segment key → members among the people walked, and ``#`` with a place in a journey → people.
     """
 
     name: str
@@ -199,7 +202,7 @@ def _page(job: Job, store: Store, compiled: Compiled, worked: Worked, clock: Cal
     )
     if done.finished:
         # Before the job ends, so that a stop in between does it again.
-        sizes_now = {"at": then, "people": done.counts.get("people", 0), "segments": done.sizes}
+        sizes_now = {"at": then, "people": done.counts.get("people", 0), **_sorted(done.sizes)}
         store.define(SIZES, iso(then)[:10], sizes_now)
     worked.disagreements += found
     if not _keep(done, store):
@@ -234,7 +237,7 @@ def _settle(
             outcome = _mend(person, job, store, compiled, now)
             if outcome is None:
                 counts["people"] += 1
-                sizes.update(person.memberships.keys())
+                sizes.update(_places(person))
             else:
                 writes[person.id] = outcome
         lost = {write.person.id for write in store.write([write for write, _ in writes.values()], now=now)}
@@ -242,7 +245,7 @@ def _settle(
             if id in lost:
                 continue
             counts.update({"people": 1, "written": 1})
-            sizes.update(write.person.memberships.keys())
+            sizes.update(_places(write.person))
             if fact is not None:
                 one = Disagreement(id, fact["counters"], fact["missing"], fact["extra"], fact["clock"])
                 found.append(one)
@@ -253,6 +256,20 @@ def _settle(
         # Somebody merged away meanwhile is walked as who took them in.
         pending = list(store.people(lost, consistent=True).people.values())
     raise Transient(f"{len(pending)} people were written by others each time")
+
+
+def _places(person: Person) -> list[str]:
+    """Where somebody is: their segments, and their places in journeys."""
+    enrolled = [f"#at#{key.partition('#')[0]}#{one['version']}/{one['step']}" for key, one in person.enrolments.items()]
+    ended = [f"#ended#{key.partition('#')[0]}#{how}" for key, (_, _, how) in person.finished.items()]
+    return [*person.memberships, *dict.fromkeys([*enrolled, *ended])]
+
+
+def _sorted(sizes: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    return {
+        "segments": {key: people for key, people in sizes.items() if key[:1] != "#"},
+        "journeys": {key[1:]: people for key, people in sizes.items() if key[:1] == "#"},
+    }
 
 
 def _mend(
@@ -284,6 +301,7 @@ def _write(before: Person, after: Person, effects: Effects) -> Write:
 
 
 def sizes(store: Store) -> list[dict[str, Any]]:
-    """How many were in each segment, by day, the oldest first: ``{"day", "at", "people", "segments": {key: n}}``."""
+    """How many were in each segment, by day, the oldest first: ``{"day", "at", "people", "segments": {key: n}}`` and
+    ``journeys``, see :data:`SIZES`."""
     days: Mapping[str, dict[str, Any]] = store.definitions(SIZES)
     return [{"day": day, **counted, "at": iso(counted["at"])} for day, counted in sorted(days.items())]

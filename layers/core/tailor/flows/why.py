@@ -1,60 +1,33 @@
 """Why: did this person get that letter, and if not, what stood in the way first, and what would change it.
 
-A letter has to pass, in this order: the journey's trigger, its re-entry rule, its waits, then at the moment of sending
-an address, no suppression, consent, and a value for everything it shows. The first that fails is the answer; the
-others are told as well.
+A letter has to pass, in this order: the journey's trigger, its entry and re-entry rules, its waits and what ends it
+(:mod:`tailor.flows.why_not`), then at the moment of sending what :mod:`tailor.rules.eligibility` asks, and a value for
+everything it shows. The first that fails is the answer; the others are told as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
 
 from tailor.edges.store import Store
 from tailor.flows.deliver import DOUBT, LEASE
+from tailor.flows.finding import Finding, moment
+from tailor.flows.why_not import Standing, enrolments, put_off
 from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import nearest
-from tailor.kernel.instants import NEVER, iso, spell
+from tailor.kernel.instants import NEVER
 from tailor.kernel.journey import Journey, Send
 from tailor.kernel.person import Person
 from tailor.kernel.program import Program, Template
 from tailor.rules.compiled import Compiled
-from tailor.rules.consent import permits, view
 from tailor.rules.eligibility import eligible, purpose_of
-from tailor.rules.segments import Reason
 
 REACHED = ("SENT", "DELIVERED", "COMPLAINED")
 """States in which a letter counts as got."""
 
 Row = Mapping[str, Any]
-
-
-@dataclass(slots=True)
-class Finding:
-    """One thing found out.
-
-    ``sentence`` says it, ``change`` says what would change it, ``until`` when time alone could; ``facts`` are plain
-    JSON for machines.
-    """
-
-    code: str
-    sentence: str
-    change: str = ""
-    until: int = NEVER
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """``{"code", "sentence", "change", "until", "facts"}``; ``until`` in ISO 8601 or ``null``."""
-        until = iso(self.until) if self.until < NEVER else None
-        return {
-            "code": self.code,
-            "sentence": self.sentence,
-            "change": self.change,
-            "until": until,
-            "facts": self.facts,
-        }
 
 
 def why(person: Person, asked: str, store: Store, compiled: Compiled, *, now: int) -> dict[str, Any]:
@@ -83,21 +56,22 @@ def why(person: Person, asked: str, store: Store, compiled: Compiled, *, now: in
         known = [*program.templates, *program.journeys, *(row["message"] for row in store.messages(person))]
         detail = f"there is no message, template or journey {asked!r}{nearest(asked, known)}"
         raise Rejected(detail, code="not-found", status=404)
-    case = _Case(person, store, compiled, now)
+    case, standing = _Case(person, store, compiled, now), Standing(person, store, compiled, now)
     last = rows[-1] if rows else None
-    running = [j for j in journeys if j.key in person.enrolments]
-    news = [person.enrolments[j.key]["entered"] for j in running] + [one["entered"] for one in owed.values()]
+    running = [j for j in journeys if enrolments(person, j.key)]
+    begun = [one for j in running for one in enrolments(person, j.key).values()]
+    news = [one["entered"] for one in (*begun, *owed.values())]
     if last is not None and (last["message"] == asked or max(news, default=0) <= last["entered"]):
         got = last["state"] in REACHED
         findings = [*case.delivery(last), *([] if got else case.obstacles(last["template"]))]
         if not got:
-            findings += [f for j in journeys if j.key not in person.enrolments for f in case.barred(j)]
+            findings += [f for j in journeys if j not in running for f in standing.barred(j)]
         return _answer(got, findings, last["message"], person, program)
     findings = [case.handed_over(message, one) for message, one in owed.items()]
     templates = [asked] if asked in program.templates else list(dict.fromkeys(t for j in journeys for t in _letters(j)))
     owing = {one["journey"] for one in owed.values()}
     for journey in [*running, *(j for j in journeys if j not in running and j.key not in owing)]:
-        findings += case.journey(journey)
+        findings += standing.journey(journey)
     if not journeys and not owed:
         findings.append(Finding("not-in-use", f"No journey sends {asked!r}.", f"a journey with {{'send': '{asked}'}}"))
     findings += [f for template in templates for f in case.obstacles(template)]
@@ -157,99 +131,27 @@ class _Case:
 
     def _cause(self, cause: str) -> Finding:
         kind, _, name = cause.partition(":")
-        if kind == "event":
-            return Finding("cause", f"It was started by the event {name!r}.", facts={"cause": cause})
         segment = self.compiled.program.segments.get(name)
         title = f" ({segment.title})" if segment else ""
-        return Finding("cause", f"It was started by entering the segment {name!r}{title}.", facts={"cause": cause})
+        begun = {
+            "event": f"the event {name!r}",
+            "segment_entered": f"entering the segment {name!r}{title}",
+            "segment_exited": f"leaving the segment {name!r}{title}",
+            "attribute_changed": f"a change of {name!r}",
+            "date": f"the day of {name!r}",
+            "api": "a call of the API",
+            "journey": f"the journey {name!r}",
+            "campaign": f"the campaign {name!r}",
+        }.get(kind, cause)
+        return Finding("cause", f"It was started by {begun}.", facts={"cause": cause})
 
     def handed_over(self, message: str, owed: Row) -> Finding:
         """A letter that is owed and has no row yet."""
-        return Finding(
-            "on-its-way",
-            f"{owed['template']!r} became due on {moment(owed['at'])} and is on its way to be sent.",
-            until=owed["retry"],
-            facts={"message": message, "tries": owed["tries"]},
-        )
-
-    def journey(self, journey: Journey) -> list[Finding]:
-        """Where the person stands with a journey, the first obstacle first."""
-        findings = []
-        if (enrolment := self.person.enrolments.get(journey.key)) is not None:
-            findings.append(self._waiting(journey, enrolment))
-        else:
-            findings += self.trigger(journey)
-            findings += self.barred(journey)
-        return findings + self._exits(journey)
-
-    def _waiting(self, journey: Journey, enrolment: Row) -> Finding:
-        return Finding(
-            "waiting",
-            f"They entered the journey {journey.key!r} on {moment(enrolment['entered'])}; its next step is due on "
-            f"{moment(enrolment['wake'])}.",
-            until=enrolment["wake"],
-            facts={"journey": journey.key, "entered": iso(enrolment["entered"]), "step": enrolment["step"]},
-        )
-
-    def _exits(self, journey: Journey) -> list[Finding]:
-        rule = self.compiled.exits.get(journey.key)
-        if rule is None:
-            return []
-        reason = rule.explain(view(self.person, "personalization", self.compiled.program, now=self.now), now=self.now)
-        if not reason.holds:
-            return []
-        sentence = f"Whoever is in the journey {journey.key!r} leaves it at once, as this holds: {reason.sentence}."
-        return [Finding("exit-when", sentence, until=reason.until, facts=reason.to_json())]
-
-    def barred(self, journey: Journey) -> list[Finding]:
-        """Whether the re-entry rule keeps the person out."""
-        last = self.person.finished.get(journey.key)
-        if last is None:
-            return []
-        went = f"They went through the journey {journey.key!r} from {moment(last)}"
-        facts = {"journey": journey.key, "entered": iso(last)}
-        if journey.re_entry is None:
-            return [Finding("barred", f"{went} and may not enter it again.", "'re_entry' on the journey", facts=facts)]
-        if self.now < (open_at := last + journey.re_entry):
-            sentence = f"{went} and may enter it again {spell(journey.re_entry)} later, from {moment(open_at)}."
-            return [Finding("barred", sentence, until=open_at, facts=facts)]
-        return []
-
-    def trigger(self, journey: Journey) -> list[Finding]:
-        """Why the journey has not begun."""
-        if journey.trigger.kind == "event":
-            return [self._event(journey, journey.trigger.name)]
-        return self._segment(journey, journey.trigger.name)
-
-    def _event(self, journey: Journey, name: str) -> Finding:
-        facts = {"journey": journey.key, "event": name}
-        if (entry := self.person.history.get(name)) is None:
-            sentence = f"The journey {journey.key!r} begins with {name!r}, which they have never done."
-            return Finding("not-triggered", sentence, f"the event {name!r}", facts=facts)
-        sentence = (
-            f"They last did {name!r} on {moment(entry[1][0])}, and the journey {journey.key!r} did not begin: it was "
-            "not in force then, re-entry was barred, or the event came in more than a day late."
-        )
-        return Finding("not-triggered", sentence, f"the event {name!r} again", facts=facts)
-
-    def _segment(self, journey: Journey, key: str) -> list[Finding]:
-        program = self.compiled.program
-        segment = program.segments[key]
-        if (since := self.person.memberships.get(key)) is not None:
-            sentence = (
-                f"They are in the segment {key!r} since {moment(since)}, and only entering it begins the journey "
-                f"{journey.key!r}: they were in it before the journey was in force, or re-entry was barred."
-            )
-            return [Finding("not-triggered", sentence, f"leaving and entering {key!r} again", facts={"segment": key})]
-        if not permits(self.person, segment.purpose, program, now=self.now):
-            sentence = f"They do not permit {segment.purpose!r}, so the segment {key!r} sees nothing of them."
-            return [Finding("not-permitted", sentence, f"their permission for {segment.purpose!r}")]
-        seen = view(self.person, segment.purpose, program, now=self.now)
-        reason = self.compiled.segments.rules[key].explain(seen, now=self.now)
-        if reason.holds:
-            sentence = f"They fit the segment {key!r} and enter it when they are decided next."
-            return [Finding("about-to-enter", sentence, until=self.person.due, facts=reason.to_json())]
-        return _failing(key, segment.title, reason)
+        due = f"{owed['template']!r} became due on {moment(owed['at'])}"
+        facts = {"message": message, "tries": owed["tries"]}
+        if "off" in owed:
+            return put_off(due, owed["off"], owed["retry"], facts)
+        return Finding("on-its-way", f"{due} and is on its way to be sent.", until=owed["retry"], facts=facts)
 
     def obstacles(self, key: str) -> list[Finding]:
         """Why a letter of this template would not be sent now."""
@@ -259,43 +161,6 @@ class _Case:
         suppressed = self.store.suppressed(email) if email else None
         code = eligible(self.person, template, program, suppressed=suppressed, now=self.now)
         return [_obstacle(code, key, template, program)] if code else []
-
-
-def _failing(key: str, title: str, reason: Reason) -> list[Finding]:
-    """The condition to blame for a segment's being missed, and the others of a plain list that fail too."""
-    first = reason.first_failing() or reason
-    sentence = f"They are not in the segment {key!r} ({title}). The first thing that fails: {first.sentence}."
-    if first.seen:
-        sentence += f" Seen: {_spoken(first.seen)}."
-    change = f"this to hold: {first.sentence}"
-    if reason.until < NEVER:
-        change = f"time, at the earliest on {moment(reason.until)}"
-    elif first.until < NEVER:
-        change += f" (time can bring it on {moment(first.until)})"
-    findings = [Finding("not-in-segment", sentence, change, reason.until, reason.to_json())]
-    if reason.operator == "all":
-        others = [part for part in reason.parts if not part.holds][1:]
-        findings += [Finding("fails-too", f"What fails as well: {p.sentence}.", until=p.until) for p in others]
-    return findings
-
-
-def _spoken(seen: Mapping[str, Any]) -> str:
-    return "; ".join(f"{name}: {_value(value)}" for name, value in seen.items())
-
-
-def _value(value: Any) -> str:
-    """A value a rule has looked at: an attribute, a grant, or a count with its newest instants."""
-    match value:
-        case None | []:
-            return "nothing known"
-        case {"count": 0}:
-            return "never"
-        case {"count": int(count), "newest": [int(last), *_]}:
-            return f"{count} time{'' if count == 1 else 's'}, last on {moment(last)}"
-        case [*items]:
-            return ", ".join(_value(item) for item in items)
-        case _:
-            return str(value)
 
 
 def _state(row: Row) -> Finding:
@@ -331,7 +196,7 @@ def _state(row: Row) -> Finding:
 
 
 def _skipped(row: Row, when: str, facts: dict[str, Any]) -> Finding:
-    """Why a letter was due and not sent: what :func:`eligible` said then, or what kept it from being written."""
+    """Why a letter was due and not sent: what eligibility said then, or what kept it from being written."""
     code, _, part = row["why"].partition(": ")
     if code not in _REASONS:
         sentence = f"{row['template']!r} was due{when}, but could not be written: {row['why']}."
@@ -346,8 +211,12 @@ _REASONS = {
     "no-consent": ("they do not permit it", "their consent"),
     "suppressed": ("the address must not be written to", "the suppression lifted"),
     "template-gone": ("the template was no longer in force", "the template in force"),
+    "late": ("that was too late for it to be of use", "a later 'not_after'"),
+    "capped": ("a frequency cap left no room for it", "fewer letters before it, or another cap"),
+    "no-window": ("its window lies in the quiet hours and never opens", "another window, or other quiet hours"),
+    "holdout": ("they are in the share that gets no letter, for comparison", "another share"),
 }
-"""Reason of :func:`eligible` → what stands in the way, what it would take."""
+"""Reason of :mod:`tailor.rules.eligibility` → what stands in the way, what it would take."""
 
 
 def _obstacle(code: str, key: str, template: Template | None, program: Program) -> Finding:
@@ -364,8 +233,3 @@ def _obstacle(code: str, key: str, template: Template | None, program: Program) 
 
 def _letters(journey: Journey) -> list[str]:
     return [step.template for step in journey.steps if isinstance(step, Send)]
-
-
-def moment(at: int) -> str:
-    """An instant for people: ``24 Nov 2026 06:00 UTC``."""
-    return f"{datetime.fromtimestamp(at // 1000, UTC):%-d %b %Y %H:%M} UTC"

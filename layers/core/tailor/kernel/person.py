@@ -70,7 +70,7 @@ class Person:
     memberships : segment key → instant of entry.
     enrolments : journey key, ``journey#value`` of a keyed one → ``{"entered", "step", "wake", "cause", "version"}`` and
         what :mod:`tailor.rules.journeys` adds while it lasts.
-    finished : the same key → instant at which the enrolment that ended last began.
+    finished : the same key → ``[instant at which the enrolment that ended last began, instant of its end, how]``.
     owed : message id → ``{"journey", "step", "template", "entered", "at", "retry", "tries", "cause"}``; a message stays
         owed until an event about it comes back, so a lost hand-over is made again.
     letters : message id → ``[instant, topic]`` of the marketing letters that count for a frequency cap.
@@ -94,7 +94,7 @@ class Person:
     history: History = field(default_factory=dict)
     memberships: dict[str, int] = field(default_factory=dict)
     enrolments: dict[str, dict[str, Any]] = field(default_factory=dict)
-    finished: dict[str, int] = field(default_factory=dict)
+    finished: dict[str, list[Any]] = field(default_factory=dict)
     owed: dict[str, dict[str, Any]] = field(default_factory=dict)
     letters: dict[str, list[Any]] = field(default_factory=dict)
     orders: dict[str, list[Any]] = field(default_factory=dict)

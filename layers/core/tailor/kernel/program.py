@@ -33,7 +33,8 @@ from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import Fields, nearest
 from tailor.kernel.identification import Identification, read_identification
 from tailor.kernel.instants import duration
-from tailor.kernel.journey import Calendar, Journey, Leave, Send, Set, Start, read_calendar, read_journey
+from tailor.kernel.journey import Calendar, Journey, Leave, Send, Set, Start
+from tailor.kernel.journey_document import read_calendar, read_journey
 from tailor.kernel.keys import digest
 
 ATTRIBUTE_TYPES = ("text", "number", "boolean", "list", "date", "map")
@@ -363,6 +364,9 @@ def _check_journey(journey: Journey, program: Program) -> None:
         _known(name, program.segments, f"{pointer}/trigger/{kind}", "segment")
     if kind in ("attribute_changed", "date"):
         _known(name, program.attributes, f"{pointer}/trigger/{kind}", "attribute")
+    if kind == "date" and (type := program.attributes[name].type) != "date":
+        detail = f"{name!r} is an attribute of type {type}, and a date is asked for: give it type = 'date'"
+        raise Rejected(detail, code="bad-reference", pointer=f"{pointer}/trigger/date")
     for place, course in journey.courses:
         for index, step in enumerate(course.steps):
             here = f"{pointer}/{place}/{index}"
@@ -375,6 +379,11 @@ def _check_journey(journey: Journey, program: Program) -> None:
                 case Start(other) | Leave(other):
                     what = "start" if isinstance(step, Start) else "leave"
                     _known(other, program.journeys, f"{here}/{what}", "journey")
+                    if what == "start" and (key := program.journeys[other].keyed) and not journey.keyed:
+                        detail = (
+                            f"{other!r} has an enrolment for each {key!r}, and this journey has no 'key' to hand on"
+                        )
+                        raise Rejected(detail, code="bad-reference", pointer=f"{here}/start")
                 case _:
                     pass
 

@@ -16,7 +16,8 @@ class Compiled:
     Attributes
     ----------
     segments : the compiled segments.
-    exits, goals, entry : journey key → its compiled ``exit_when``, its ``goal`` where that is a rule, its ``entry``.
+    exits, goals, entry : journey key → its compiled ``exit_when`` and ``goal``, where they are rules, and ``entry``.
+    asks : journey key → paths of what its steps take from the event that begins it.
     entries : trigger → keys of the journeys it starts; a trigger is kind, colon and name: ``event:Signed Up``.
     dates : journeys that begin on a date.
 
@@ -33,6 +34,7 @@ class Compiled:
         self.goals: dict[str, Rule] = {}
         self.entry: dict[str, Rule] = {}
         self.entries: dict[str, list[str]] = {}
+        self.asks: dict[str, frozenset[str]] = {}
         self.dates: list[Journey] = []
         self._branches: dict[tuple[str, str, int], tuple[Rule, ...]] = {}
         self._occurrences: dict[tuple[str, ...], Tally] = {}
@@ -69,14 +71,16 @@ class Compiled:
         self.entries.setdefault(f"{journey.trigger.kind}:{journey.trigger.name}", []).append(journey.key)
         if journey.trigger.kind == "date":
             self.dates.append(journey)
-        if journey.exit_when is not None:
-            self.exits[journey.key] = read(journey.exit_when, "exit_when")
+        if asks := journey.course.asks:
+            self.asks[journey.key] = asks
         if journey.entry is not None:
             self.entry[journey.key] = read(journey.entry, "entry")
-        if isinstance(journey.goal, Occurrence):
-            self._read_occurrence(journey.goal, (journey.key, "goal"), f"{pointer}/goal")
-        elif journey.goal is not None:
-            self.goals[journey.key] = read(journey.goal, "goal")
+        endings = (("exit_when", journey.exit_when, self.exits), ("goal", journey.goal, self.goals))
+        for name, ending, rules in endings:
+            if isinstance(ending, Occurrence):
+                self._read_occurrence(ending, (journey.key, name), f"{pointer}/{name}")
+            elif ending is not None:
+                rules[journey.key] = read(ending, name)
         if journey.trigger.where is not None:
             trigger = Occurrence(journey.trigger.name, journey.trigger.where)
             self._read_occurrence(trigger, (journey.key, "trigger"), f"{pointer}/trigger")

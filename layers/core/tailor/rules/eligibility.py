@@ -15,6 +15,7 @@ reason                          what stands in the way                          
 ``late``                        its ``not_after`` has passed, or will have when it could leave        never
 ``capped: KEY``                 a frequency cap leaves no room (transactional letters have none)      never, later
 ``no-window``                   windows and quiet hours that never fit each other                     never
+``paused``                      its journey stands still; asked again each :data:`PAUSE`              later
 ``quiet-hours``, ``window``     it is night where they are, or not the hour of the journey            later
 ==============================  ===================================================================== ===========
 """
@@ -26,7 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tailor.kernel.instants import NEVER
+from tailor.kernel.instants import HOUR, NEVER
 from tailor.kernel.journey import ANY_TIME, Calendar, Window
 from tailor.kernel.person import Person
 from tailor.kernel.program import Program, Template
@@ -35,6 +36,7 @@ from tailor.rules.consent import permits, view
 
 PUT_OFF = "Email Put Off"
 """What the sender reports of a letter that may leave later; the person hands it over again at ``until``."""
+PAUSE = HOUR
 ROUNDS = 20
 """Windows and quiet hours looked at in turn; two that never fit each other would go on for ever."""
 
@@ -88,6 +90,8 @@ def decide(person: Person, owed: Mapping[str, Any], program: Program, *, suppres
         return Verdict(why)
     journey = program.journeys.get(owed["journey"])
     terms = Terms(not_after=owed.get("not_after", NEVER))
+    if journey is not None and journey.paused and now <= terms.not_after:
+        return Verdict("paused", now + PAUSE)
     if journey is not None:
         terms = Terms(journey.window, journey.calendar, terms.not_after)
     return when(person, owed["message"], template, terms, program, now=now)

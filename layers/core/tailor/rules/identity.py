@@ -140,7 +140,8 @@ def merge(into: Person, other: Person, journeys: Mapping[str, Journey]) -> Perso
     for key, since in other.memberships.items():
         merged.memberships[key] = min(since, merged.memberships.get(key, since))
     merged.finished = {
-        key: max(into.finished.get(key, -1), other.finished.get(key, -1)) for key in {**into.finished, **other.finished}
+        key: max(into.finished.get(key, [-1]), other.finished.get(key, [-1]))
+        for key in {**into.finished, **other.finished}
     }
     merged.enrolments = _enrolments(into, other, journeys)
     merged.owed = {**other.owed, **merged.owed}
@@ -165,7 +166,7 @@ def _enrolments(one: Person, other: Person, journeys: Mapping[str, Journey]) -> 
             if key in found and _progress(found[key]) >= _progress(enrolment):
                 continue
             finished = its.finished.get(key)
-            if finished is None or _apart(finished, enrolment["entered"], journeys.get(key.partition("#")[0])):
+            if finished is None or _apart(finished[0], enrolment["entered"], journeys.get(key.partition("#")[0])):
                 found[key] = dict(enrolment)
     return found
 

@@ -230,12 +230,13 @@ def _carry_on(whole: Person, first: Person, second: Person, *, fresh_to: Person,
             elif now_at is None or now_at != other.enrolments.get(key):
                 # It went on as the other's, or has ended: its letters have been sent.
                 del person.enrolments[key]
-                person.finished[key] = max(enrolment["entered"], person.finished.get(key, -1))
+                parted = [enrolment["entered"], merged_at, "parted"]
+                person.finished[key] = max(parted, person.finished.get(key, [-1]))
         person.owed = {message: dict(whole.owed[message]) for message in person.owed if message in whole.owed}
         person.letters |= {message: entry for message, entry in whole.letters.items() if entry[0] >= merged_at}
-        for key, entered in whole.finished.items():
-            if entered >= merged_at:
-                person.finished[key] = max(entered, person.finished.get(key, -1))
+        for key, ended in whole.finished.items():
+            if ended[0] >= merged_at:
+                person.finished[key] = max(ended, person.finished.get(key, [-1]))
     owed_before = first.owed.keys() | second.owed.keys()
     for key, enrolment in whole.enrolments.items():
         if key not in was and key not in fresh_to.enrolments:

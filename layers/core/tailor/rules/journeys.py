@@ -1,15 +1,17 @@
 """Journeys: who enters, what each step does, what ends it. Enrolments live inside the person; nothing waits in a queue.
 
-A wait counts from the instant the step before it was due, not from when the clock came round, so a late tick shifts
-nothing. An enrolment is ``{"entered", "step", "wake", "cause", "version"}`` and, where needed, ``turn`` (how often it
-went back, which tells the letters of a loop apart), ``since`` (it listens for an event from then on), ``heard``, and
-``planned`` (when a letter was due that has been put off). Those enrolled in an earlier version finish on its steps, or
-move to the step that ``moves`` names.
+A wait counts from the instant the step before it was due, the first one from the event, not from when the clock came
+round or the event came in, so what is late shifts nothing. An enrolment is ``{"entered", "step", "wake", "cause",
+"version"}`` and, where needed, ``turn`` (how often it went back, which tells the letters of a loop apart), ``after``
+(when what began it happened, where that was earlier), ``about`` (path → what the steps take from that event or a later
+one that they waited for), ``since`` (it waits since then), ``heard``, and ``planned`` (when a letter was due that has
+been put off). Those enrolled in an earlier version finish on its steps, or move to the step that ``moves`` names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
@@ -20,6 +22,7 @@ from tailor.kernel.journey import (
     Branch,
     Course,
     Exit,
+    Given,
     Goto,
     Journey,
     Leave,
@@ -46,6 +49,8 @@ RETRY = 40 * MINUTE
 TRIES = 5
 KEYED = 50
 """Enrolments of one keyed journey that a person may have at a time, and ended ones that are remembered."""
+GIVEN = 1_000
+"""Characters of JSON that an enrolment takes along from its event at one path; more is left out."""
 NEWS = DAY
 """An event older than this starts no journey when it arrives: history that is loaded late is no news."""
 REQUESTED = "Journey Requested"
@@ -71,16 +76,25 @@ class Walk:
         """Tell those who wait for an event, and those whose goal it is."""
         for key, enrolment in list(self.person.enrolments.items()):
             journey = self.compiled.program.journeys.get(key.partition("#")[0])
-            if journey is None or event.at < enrolment["entered"]:
+            if journey is None or event.at < enrolment.get("after", enrolment["entered"]):
                 continue
-            if isinstance(journey.goal, Occurrence) and self.compiled.fits(event, journey.goal, journey.key, "goal"):
-                self._finish(key, "goal")
+            if how := next((how for how, ending in _endings(journey) if self._ends(ending, event, key, how)), None):
+                self._finish(key, how)
                 continue
             if "since" in enrolment and event.at >= enrolment["since"] and (course := self._course(journey, enrolment)):
                 step = course.steps[enrolment["step"]]
                 place = (journey.key, course.version, str(enrolment["step"]))
-                if isinstance(step, WaitEvent) and self.compiled.fits(event, step.occurrence, *place):
+                if isinstance(step, WaitEvent) and self._fits(event, step.occurrence, key, *place):
                     enrolment["wake"], enrolment["heard"] = self.now, True
+                    self._take_along(enrolment, journey, event)
+
+    def _ends(self, ending: Any, event: Event, key: str, how: str) -> bool:
+        return isinstance(ending, Occurrence) and self._fits(event, ending, key, key.partition("#")[0], how)
+
+    def _fits(self, event: Event, occurrence: Occurrence, key: str, *place: str) -> bool:
+        if occurrence.same and _key(event.properties.get(occurrence.same)) != key.partition("#")[2]:
+            return False
+        return self.compiled.fits(event, occurrence, *place)
 
     def start(self, trigger: str, event: Event | None = None) -> None:
         """Begin the journeys that wait for ``trigger``, where their entry rules allow."""
@@ -99,15 +113,18 @@ class Walk:
         if journey is not None and journey.trigger.kind == "api":
             self.enter(journey, "api:", event)
 
-    def enter(self, journey: Journey, cause: str, event: Event | None = None) -> None:
-        """Enrol the person, unless they are, the re-entry rule bars them, or the entry rule does not hold."""
-        key = journey.key
-        if journey.keyed and event is not None:
-            value = event.properties.get(journey.keyed)
-            if value in (None, ""):
+    def enter(self, journey: Journey, cause: str, event: Event | None = None, *, by: str = "") -> None:
+        """Enrol the person, unless they are, it is paused or over, the re-entry rule bars them, or the entry rule does
+        not hold; ``by`` is the enrolment in another journey that begins this one."""
+        key, other = journey.key, self.person.enrolments.get(by, {})
+        if journey.keyed:
+            value = _key(event.properties.get(journey.keyed)) if event is not None else by.partition("#")[2]
+            if not value:
                 return
-            key = f"{key}#{str(value)[:80]}"
-        if key in self.person.enrolments or not self._may_enter(key, journey):
+            key = f"{key}#{value}"
+        if journey.paused or key in self.person.enrolments or not self._may_enter(key, journey):
+            return
+        if event is not None and self._is_over(journey, event):
             return
         rule = self.compiled.entry.get(journey.key)
         if rule is not None and not rule.holds(self._view(), now=self.now)[0]:
@@ -116,21 +133,43 @@ class Walk:
         if sum(one.partition("#")[0] == journey.key for one in self.person.enrolments) >= KEYED:
             self.effects.facts.append({"name": "journey.crowded", **fact})
             return
-        self.person.enrolments[key] = {
+        enrolment = {
             "entered": self.now,
             "step": 0,
             "wake": self.now,
             "cause": cause,
             "version": journey.course.version,
         }
+        if event is not None and event.at < self.now:
+            enrolment["wake"] = enrolment["after"] = event.at
+        self._take_along(enrolment, journey, event, other)
+        self.person.enrolments[key] = enrolment
         self.effects.facts.append({"name": "journey.entered", **fact})
+
+    def _take_along(
+        self, enrolment: dict[str, Any], journey: Journey, event: Event | None, other: Mapping[str, Any] | None = None
+    ) -> None:
+        """Keep what the steps ask of an event; what it does not say stays as it was."""
+        asked = self.compiled.asks.get(journey.key, ())
+        about = {path: value for path in asked if (value := _given(path, event, other or {})) is not None}
+        if about:
+            enrolment["about"] = {**enrolment.get("about", {}), **about}
+
+    def _is_over(self, journey: Journey, event: Event) -> bool:
+        """Whether what ends the journey happened after ``event``, which is the later one to come in."""
+        for _, ending in _endings(journey):
+            if isinstance(ending, Occurrence) and not (ending.where or ending.same) and ending.event != event.name:
+                known = self.person.history.get(ending.event)
+                if known is not None and known[1][0] >= event.at:
+                    return True
+        return False
 
     def _may_enter(self, key: str, journey: Journey) -> bool:
         last = self.person.finished.get(key)
         if last is None:
             return True
         # Never twice at one instant: two journeys that start each other would not end.
-        return journey.re_entry is not None and self.now >= last + max(1, journey.re_entry)
+        return journey.re_entry is not None and self.now >= last[0] + max(1, journey.re_entry)
 
     def celebrate(self) -> int:
         """Begin the journeys whose date has come; answers when the next one comes."""
@@ -185,7 +224,7 @@ class Walk:
                     self._finish(key, how)
                     return NEVER
                 due = min(due, until)
-        return min(due, self._walk(key, journey, course))
+        return due if journey.paused else min(due, self._walk(key, journey, course))
 
     def _course(self, journey: Journey, enrolment: dict[str, Any]) -> Course | None:
         """The steps an enrolment is on, after moving it where it is told to; ``None`` where they are forgotten."""
@@ -215,13 +254,8 @@ class Walk:
             there: int | None = here + 1
             step = course.steps[here]
             match step:
-                case Wait(span):
-                    enrolment["wake"] += span
-                case WaitLocal(at, weekdays):
-                    where = where_of(self.person, journey.calendar, self.compiled.program, now=self.now)
-                    enrolment["wake"] = next_time(at, weekdays, where, after=enrolment["wake"])
-                case WaitEvent(_, span, otherwise):
-                    there = self._listen(enrolment, course, here, span, otherwise)
+                case Wait() | WaitLocal() | WaitEvent():
+                    there = self._wait(enrolment, journey, course, step, here)
                 case Send():
                     there = self._letter(key, journey, course, step, here)
                 case Branch(cases):
@@ -233,12 +267,13 @@ class Walk:
                 case Split(shares):
                     there = course.place(_chosen(shares, self.person.id, journey.key, str(here)), here)
                 case Set(values):
-                    self._set(values)
+                    self._set(_filled(values, enrolment))
                 case Webhook(name, properties):
                     fact = {"name": "journey.webhook", "at": self.now, "person": self.person.id, "journey": key}
-                    self.effects.facts.append({**fact, "webhook": name, "properties": dict(properties)})
+                    told = {**fact, "webhook": name, "properties": _filled(properties, enrolment)}
+                    self.effects.facts.append(told)
                 case Start(other):
-                    self.enter(self.compiled.program.journeys[other], f"journey:{journey.key}")
+                    self.enter(self.compiled.program.journeys[other], f"journey:{journey.key}", by=key)
                 case Leave(other):
                     for one in [one for one in self.person.enrolments if one.partition("#")[0] == other and one != key]:
                         self._finish(one, "left")
@@ -257,14 +292,21 @@ class Walk:
         wake: int = enrolment["wake"]
         return wake
 
-    def _listen(self, enrolment: dict[str, Any], course: Course, here: int, span: int, otherwise: str) -> int | None:
-        """Begin to listen, or go on: ``None`` while there is something to wait for."""
+    def _wait(
+        self, enrolment: dict[str, Any], journey: Journey, course: Course, step: Wait | WaitLocal | WaitEvent, here: int
+    ) -> int | None:
+        """Begin to wait, or go on: ``None`` while there is something to wait for."""
         if "since" not in enrolment:
             enrolment["since"] = enrolment["wake"]
-            enrolment["wake"] += span
+            if isinstance(step, WaitLocal):
+                where = where_of(self.person, journey.calendar, self.compiled.program, now=self.now)
+                enrolment["wake"] = next_time(step.at, step.weekdays, where, after=enrolment["wake"])
+            else:
+                enrolment["wake"] += step.span
             return None
         del enrolment["since"]
-        return here + 1 if enrolment.pop("heard", False) else course.place(otherwise, here)
+        heard = enrolment.pop("heard", False)
+        return here + 1 if heard or not isinstance(step, WaitEvent) else course.place(step.otherwise, here)
 
     def _letter(self, key: str, journey: Journey, course: Course, step: Send, here: int) -> int | None:
         """Owe the letter, put it off (``None``), or owe it with the reason for which it is left out."""
@@ -307,7 +349,7 @@ class Walk:
         self.person.owed[message] = {**owed, "retry": self.now + RETRY, "tries": 1}
         self.effects.messages.append({"message": message, "person": self.person.id, **owed})
 
-    def _set(self, values: Any) -> None:
+    def _set(self, values: Mapping[str, Any]) -> None:
         attributes = self.person.attributes
         for name, value in values.items():
             if attributes.get(name) == value:
@@ -330,6 +372,7 @@ class Walk:
                     continue
                 owed["retry"] = self.now + RETRY * 4 ** owed["tries"]
                 owed["tries"] += 1
+                owed.pop("off", None)
                 told = {name: value for name, value in owed.items() if name not in ("retry", "tries")}
                 self.effects.messages.append({"message": message, "person": self.person.id, **told})
             due = min(due, owed["retry"])
@@ -358,7 +401,7 @@ class Walk:
     def _finish(self, key: str, how: str) -> None:
         person = self.person
         enrolment = person.enrolments.pop(key)
-        person.finished[key] = enrolment["entered"]
+        person.finished[key] = [enrolment["entered"], self.now, how]
         if "#" in key:
             like = f"{key.partition('#')[0]}#"
             ended = sorted((one for one in person.finished if one.startswith(like)), key=lambda k: person.finished[k])
@@ -369,6 +412,33 @@ class Walk:
 
     def _view(self) -> View:
         return view(self.person, "personalization", self.compiled.program, now=self.now)
+
+
+def _endings(journey: Journey) -> tuple[tuple[str, Any], ...]:
+    return ("goal", journey.goal), ("exit_when", journey.exit_when)
+
+
+def _key(value: object) -> str:
+    """The value that tells the enrolments of a keyed journey apart, ``""`` where there is none."""
+    return "" if value is None else str(value)[:80]
+
+
+def _given(path: str, event: Event | None, other: Mapping[str, Any]) -> Any:
+    """What an event has at ``path``, else what the enrolment that began this one took along."""
+    if event is None:
+        return other.get("about", {}).get(path)
+    value: Any = event.properties
+    for name in path.split("."):
+        if isinstance(value, list):
+            value = [one[name] for one in value if isinstance(one, Mapping) and name in one]
+        else:
+            value = value.get(name) if isinstance(value, Mapping) else None
+    return value if len(json.dumps(value, default=str)) <= GIVEN else None
+
+
+def _filled(values: Mapping[str, Any], enrolment: Mapping[str, Any]) -> dict[str, Any]:
+    about = enrolment.get("about", {})
+    return {name: about.get(value.path) if isinstance(value, Given) else value for name, value in values.items()}
 
 
 def _chosen(shares: tuple[tuple[str, int], ...], *about: str) -> str:

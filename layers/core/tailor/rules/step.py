@@ -166,7 +166,7 @@ def _report(person: Person, event: Event, effects: Effects) -> None:
         if event.name == PUT_OFF:
             owed = person.owed.get(message)
             if owed is not None:
-                owed["retry"], owed["tries"] = event.properties["until"], 0
+                owed |= {"retry": event.properties["until"], "tries": 0, "off": event.properties["why"]}
             return
         person.owed.pop(message, None)
         if event.name in ("Email Skipped", "Email Failed"):
