@@ -132,8 +132,11 @@ def test_hostile_templates_are_refused(source: str) -> None:
             "a\nb {user.frist_name}",
             "line 2, near 'b {user.frist_name}': there is no 'frist_name'; did you mean 'first_name'?",
         ),
-        ("{% if religion == 'x' %}{% endif %}", "'religion' is sensitive and may be shown to nobody"),
-        ("{segment_score}", "'segment_score' may not serve personalization: add 'personalization' to its 'purposes'"),
+        ("{% if religion == 'x' %}{% endif %}", "'religion' is sensitive and read for no purpose: leave it out"),
+        (
+            "{segment_score}",
+            "'segment_score' may not serve the purpose 'personalization': leave it out, or add that to its 'purposes'",
+        ),
         ("{{ user }}", "name one, as in user.first_name"),
         ("{CTA_Text}", "there is no 'CTA_Text'"),
         ("{{ first_name|uper }}", "there is no filter 'uper'; did you mean 'upper'?"),
@@ -163,7 +166,7 @@ def test_a_refusal_points_to_the_part() -> None:
 
 
 def test_a_transactional_letter_sees_what_serves_the_service() -> None:
-    assert "may not serve service" in refusal("{city}", kind="transactional").detail
+    assert "may not serve the purpose 'service'" in refusal("{city}", kind="transactional").detail
     made = compile_template(Template("t", "s", "{first_name}", kind="transactional"), PROGRAM)
     assert made.render(View({"first_name": "Ada"}, {}, {}), {}, now=0).html == "Ada"
 

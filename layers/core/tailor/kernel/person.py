@@ -37,6 +37,7 @@ _PACKED = {
     "written": "w",
     "consent": "c",
     "consent_head": "ch",
+    "voices": "cv",
     "history": "h",
     "memberships": "m",
     "enrolments": "e",
@@ -65,6 +66,8 @@ class Person:
     attributes : name → plain value, as sent; **read it only through** :func:`tailor.rules.consent.view`.
     written : attribute name → instant of the event that set it (the later event wins, whatever the arrival order).
     consent : ``purpose`` or ``purpose:topic`` → ``[grant, instant, source]``.
+    voices : the same keys → voice → ``[grant, instant, source]``, where several have spoken; see
+        :func:`tailor.rules.consent.fold`.
     consent_head : hash of the newest row of the person's consent chain, ``""`` for none.
     history : see :data:`History`.
     memberships : segment key → instant of entry.
@@ -91,6 +94,7 @@ class Person:
     written: dict[str, int] = field(default_factory=dict)
     consent: dict[str, list[Any]] = field(default_factory=dict)
     consent_head: str = ""
+    voices: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
     history: History = field(default_factory=dict)
     memberships: dict[str, int] = field(default_factory=dict)
     enrolments: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -116,6 +120,7 @@ class Person:
             dict(self.written),
             dict(self.consent),
             self.consent_head,
+            dict(self.voices),
             dict(self.history),
             dict(self.memberships),
             {key: dict(value) for key, value in self.enrolments.items()},

@@ -24,41 +24,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parseaddr
 from functools import cached_property
 from typing import Any
 
+from tailor.kernel.catalogue import ATTRIBUTE_CLASSES, Attribute, Coarse, read_attribute, read_duration
 from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import Fields, nearest
 from tailor.kernel.identification import Identification, read_identification
-from tailor.kernel.instants import duration
 from tailor.kernel.journey import Calendar, Journey, Leave, Send, Set, Start
 from tailor.kernel.journey_document import read_calendar, read_journey
 from tailor.kernel.keys import digest
 
-ATTRIBUTE_TYPES = ("text", "number", "boolean", "list", "date", "map")
-ATTRIBUTE_CLASSES = ("public", "personal", "sensitive")
-BASES = ("consent", "legitimate-interest", "contract")
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """One entry of the attribute catalogue: what may be known of a person, and what for.
-
-    ``purposes`` it may serve; ``fallback`` is shown where the value is missing, ``None`` means there is none.
-    """
-
-    name: str
-    type: str = "text"
-    klass: str = "personal"
-    purposes: frozenset[str] = frozenset({"personalization"})
-    fallback: Any = None
+LAW = "law"
+"""The basis of a purpose of which the law of the person's country decides, see :mod:`tailor.rules.policy`."""
+BASES = ("consent", LAW, "legitimate-interest", "contract")
+GROUP = 10
+"""People a group must have to be told of, where the programme does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What data is used for. Basis ``consent`` demands a grant; the others hold until the person objects."""
+    """What data is used for.
+
+    Basis ``consent`` demands a grant, ``law`` what the law of the person's country does; the others hold until the
+    person objects.
+    """
 
     name: str
     basis: str
@@ -147,9 +139,11 @@ class Template:
 
 
 STANDARD_PURPOSES = (
-    Purpose("marketing", "consent", "Letters with news and offers"),
+    Purpose("marketing", LAW, "Letters with news and offers"),
     Purpose("personalization", "legitimate-interest", "Letters cut to what I look at and buy"),
-    Purpose("analytics", "consent", "Counting opens and clicks"),
+    Purpose("analytics", LAW, "Counting opens and clicks"),
+    Purpose("profiling", LAW, "Guessing what I may want from what people like me do"),
+    Purpose("sharing", LAW, "Passing my data on to others, for advertising or for money"),
     Purpose("service", "contract", "Letters about my orders and account"),
 )
 _PERSONALIZATION = frozenset({"personalization"})
@@ -189,6 +183,7 @@ class Program:
     templates: dict[str, Template] = field(default_factory=dict)
     caps: dict[str, Cap] = field(default_factory=dict)
     identity: Identification = field(default_factory=Identification)
+    minimum_group: int = GROUP
     version: str = ""
 
     @classmethod
@@ -208,6 +203,10 @@ class Program:
         )
         for document in ordered:
             _read(document, merged)
+        # What stands in several programmes holds for all: the group must be large enough for each.
+        groups = [size for document in ordered if (size := _minimum_group(document)) is not None]
+        merged = replace(merged, minimum_group=max(groups, default=GROUP))
+        _declare_coarse(merged)
         _check_references(merged)
         return merged
 
@@ -221,16 +220,50 @@ class Program:
             for purpose in self.purposes
         }
 
+    def barred(self, attribute: str, purpose: str) -> str:
+        """Why a declared attribute may not be read for ``purpose``, and what to do instead; ``""`` where it may."""
+        if attribute in self.permitted.get(purpose, ()):
+            return ""
+        known = self.attributes[attribute]
+        if known.klass == "sensitive":
+            return "is sensitive and read for no purpose: leave it out, or ask for something else"
+        if known.coarse is not None and purpose in known.coarse.purposes:
+            return f"may serve {purpose!r} only in its coarser form: use {known.coarse.name!r}"
+        return f"may not serve the purpose {purpose!r}: leave it out, or add that to its 'purposes' if it may"
+
+    @cached_property
+    def by_law(self) -> tuple[str, ...]:
+        """The purposes of which the law decides."""
+        return tuple(purpose.name for purpose in self.purposes.values() if purpose.basis == LAW)
+
+    @cached_property
+    def retained(self) -> dict[str, int]:
+        """Attribute → ms it is kept after it was last set; those kept as long as the person are left out."""
+        return {a.name: a.retention for a in self.attributes.values() if a.retention is not None}
+
+    @cached_property
+    def generalised(self) -> dict[str, tuple[Coarse, ...]]:
+        """Purpose → the coarser forms of attributes that may serve it."""
+        coarse = [a.coarse for a in self.attributes.values() if a.coarse is not None and a.klass != "sensitive"]
+        return {purpose: tuple(c for c in coarse if purpose in c.purposes) for purpose in self.purposes}
+
+    @cached_property
+    def coarser(self) -> dict[str, str]:
+        """Attribute → the name of its coarser form."""
+        return {a.name: a.coarse.name for a in self.attributes.values() if a.coarse is not None}
+
 
 def _read(document: Mapping[str, Any], into: Program) -> None:
     fields = Fields(document, "")
     fields.text("name")
     sender = _sender(fields)
     calendar = _calendar(fields)
+    retention = _retention(fields)
+    fields.any("minimum_group")
     readers: tuple[tuple[str, dict[str, Any], Callable[[str, Fields], Any]], ...] = (
         ("purposes", into.purposes, _purpose),
         ("topics", into.topics, _topic),
-        ("attributes", into.attributes, _attribute),
+        ("attributes", into.attributes, lambda key, entry: read_attribute(key, entry, retention)),
         ("segments", into.segments, _segment),
         ("journeys", into.journeys, lambda key, entry: read_journey(key, entry, calendar)),
         ("templates", into.templates, lambda key, entry: _template(key, entry, sender)),
@@ -265,19 +298,35 @@ def _topic(key: str, fields: Fields) -> Topic:
     return Topic(key, fields.text("title", key), fields.text("purpose", "marketing"))
 
 
-def _attribute(key: str, fields: Fields) -> Attribute:
-    purposes = fields.any("purposes")
-    if purposes is None:
-        purposes = ["personalization"]
-    if not isinstance(purposes, list) or not all(isinstance(p, str) for p in purposes):
-        raise fields.fail("'purposes' must be a list of purpose names", "purposes")
-    return Attribute(
-        key,
-        fields.text("type", "text", among=ATTRIBUTE_TYPES),
-        fields.text("class", "personal", among=ATTRIBUTE_CLASSES),
-        frozenset(purposes),
-        fields.any("fallback"),
-    )
+def _retention(document: Fields) -> dict[str, int]:
+    """``[retention]``: class of attributes → how long each is kept."""
+    raw = document.any("retention")
+    fields = Fields({} if raw is None else raw, "/retention")
+    found = {klass: read_duration(fields, klass) for klass in ATTRIBUTE_CLASSES if fields.any(klass) is not None}
+    fields.done()
+    return found
+
+
+def _minimum_group(document: Mapping[str, Any]) -> int | None:
+    size = document.get("minimum_group")
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
+        detail = "'minimum_group' is a whole number of people, 1 or more"
+        raise Rejected(detail, code="bad-definition", pointer="/minimum_group")
+    return size
+
+
+def _declare_coarse(program: Program) -> None:
+    """Coarser forms are attributes as well, so that rules and templates may name them."""
+    for attribute in list(program.attributes.values()):
+        coarse = attribute.coarse
+        if coarse is None:
+            continue
+        if coarse.name in program.attributes:
+            detail = f"there is an attribute {coarse.name!r} already: call the coarser form something else"
+            raise Rejected(detail, code="bad-definition", pointer=f"/attributes/{attribute.name}/generalise/as")
+        for purpose in coarse.purposes:
+            _known(purpose, program.purposes, f"/attributes/{attribute.name}/generalise/purposes", "purpose")
+        program.attributes[coarse.name] = Attribute(coarse.name, "text", attribute.klass, coarse.purposes)
 
 
 def _segment(key: str, fields: Fields) -> Segment:
@@ -291,11 +340,7 @@ def _cap(key: str, fields: Fields) -> Cap:
     most = fields.any("most")
     if not isinstance(most, int) or isinstance(most, bool) or most < 1:
         raise fields.fail("'most' is a whole number of letters, 1 or more", "most")
-    try:
-        within = duration(fields.text("within"))
-    except Rejected as error:
-        raise fields.fail(error.detail, "within") from error
-    return Cap(key, most, within, fields.text("topic", ""))
+    return Cap(key, most, read_duration(fields, "within"), fields.text("topic", ""))
 
 
 def _sender(document: Fields) -> Sender:

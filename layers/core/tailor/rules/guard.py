@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from jinja2 import nodes
 
+from tailor.kernel.catalogue import Attribute
 from tailor.kernel.fields import nearest
-from tailor.kernel.program import Attribute, Program
+from tailor.kernel.program import Program
 from tailor.rules.mailjinja import AUTHOR_FILTERS, LOOP, TESTS
 
 SOURCE = 200_000
@@ -94,13 +95,7 @@ class Vocabulary:
     def of(cls, program: Program, purpose: str, given: frozenset[str]) -> Vocabulary:
         """What ``purpose`` is permitted to see of a person."""
         permitted = program.permitted.get(purpose, frozenset())
-        barred = {
-            attribute.name: "is sensitive and may be shown to nobody"
-            if attribute.klass == "sensitive"
-            else f"may not serve {purpose}: add {purpose!r} to its 'purposes' if it may"
-            for attribute in program.attributes.values()
-            if attribute.name not in permitted
-        }
+        barred = {name: why for name in program.attributes if (why := program.barred(name, purpose))}
         return cls({name: program.attributes[name] for name in permitted}, given, barred)
 
 

@@ -10,7 +10,7 @@ from tailor.kernel.event import Identifier
 from tailor.kernel.identification import Identification
 from tailor.kernel.journey import Journey
 from tailor.kernel.person import MARKS, NAMES, Person, merged_entries
-from tailor.rules.consent import STRICTNESS
+from tailor.rules.consent import join
 from tailor.rules.profile import compute
 
 _STANDARD = Identification()
@@ -103,7 +103,7 @@ def held(person: Person) -> list[Identifier]:
 def merge(into: Person, other: Person, journeys: Mapping[str, Journey]) -> Person:
     """``into`` with everything ``other`` was; both arguments stay as they are.
 
-    Attributes: the later write wins. Consent: the later choice, the stricter at the same instant. History: counted
+    Attributes: the later write wins. Consent: of each source the later choice, then the strictest. History: counted
     together. Journeys: see :func:`_enrolments`; nobody gets a letter twice. Memberships are decided again by the next
     step.
 
@@ -123,10 +123,7 @@ def merge(into: Person, other: Person, journeys: Mapping[str, Journey]) -> Perso
                 merged.attributes[name] = other.attributes[name]
             else:
                 merged.attributes.pop(name, None)
-    for key, choice in other.consent.items():
-        mine = merged.consent.get(key)
-        if mine is None or (mine[1], STRICTNESS[mine[0]]) < (choice[1], STRICTNESS[choice[0]]):
-            merged.consent[key] = choice
+    join(merged, other)
     for name, entry in other.history.items():
         known = merged.history.get(name)
         if known is not None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailor.kernel.program import Purpose, Topic
+from tailor.kernel.program import LAW, Purpose, Topic
 from tailor.rules.consent import View
 from tailor.rules.deeds import DEEDS
 from tailor.rules.formula import Every, Not, Permitted, Some
@@ -39,7 +39,7 @@ def _consent(given: dict[str, Any]) -> Node:
     def look(view: View) -> dict[str, Any]:
         return {key: view.consent[key][0] if key in view.consent else None for key in keys}
 
-    formula = Permitted(purpose.name, topic.key if topic else "", purpose.basis == "consent")
+    formula = Permitted(purpose.name, topic.key if topic else "", purpose.basis in ("consent", LAW))
     return Node("consent", sentence, formula, look)
 
 

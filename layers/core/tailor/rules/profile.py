@@ -11,7 +11,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from tailor.kernel.event import Event
+from tailor.kernel.instants import NEVER
 from tailor.kernel.person import Person
+from tailor.kernel.program import Program
 
 ORDERS = 500
 """Newest orders kept for the order count and the lifetime value."""
@@ -49,6 +51,25 @@ def apply(person: Person, event: Event) -> set[str]:
     elif event.name == "Product Viewed":
         _seen(person, event)
     return {name for name, value in before.items() if person.attributes.get(name) != value}
+
+
+def forget(person: Person, program: Program, *, now: int) -> tuple[set[str], int]:
+    """Drop attributes that were kept as long as they may be.
+
+    Answers what changed, in the words of :meth:`tailor.rules.segments.SegmentSet.decide`, and the next instant at which
+    there will be something to drop. When they were set is remembered, so that an old event does not bring them back.
+    """
+    gone, next_time = set[str](), NEVER
+    for name, kept in program.retained.items():
+        if name not in person.attributes:
+            continue
+        end = person.written.get(name, now) + kept
+        if end > now:
+            next_time = min(next_time, end)
+            continue
+        del person.attributes[name]
+        gone |= {f"@{name}", *(f"@{coarse}" for coarse in (program.coarser.get(name),) if coarse)}
+    return gone, next_time
 
 
 def compute(person: Person) -> None:

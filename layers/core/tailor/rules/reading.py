@@ -194,14 +194,8 @@ class Reader:
                 pointer,
                 code="unknown-attribute",
             )
-        if known[name].klass == "sensitive":
-            _refuse(f"attribute {name!r} is sensitive: no rule may read it", pointer, code="not-permitted")
-        if name not in self._program.permitted.get(self._purpose, ()):
-            _refuse(
-                f"attribute {name!r} may not serve the purpose {self._purpose!r}: add that to its 'purposes'",
-                pointer,
-                code="not-permitted",
-            )
+        if why := self._program.barred(name, self._purpose):
+            _refuse(f"attribute {name!r} {why}", pointer, code="not-permitted")
         return name
 
     def _inlined(self, key: str, pointer: str) -> Node:

@@ -13,7 +13,7 @@ from typing import Any
 from tailor.kernel.event import ConsentChange, Event
 from tailor.kernel.instants import MINUTE, NEVER
 from tailor.kernel.person import MARKS, Person
-from tailor.rules import chain, profile
+from tailor.rules import chain, policy, profile
 from tailor.rules.compiled import Compiled
 from tailor.rules.consent import View, fold, grant_of, view
 from tailor.rules.effects import Effects
@@ -60,7 +60,9 @@ def step(
     walk = Walk(after, compiled, effects, now)
     fresh = [event for event in sorted(stimuli, key=lambda e: (e.at, e.id)) if _remember(after, event)]
     touched = [_absorb(after, event, compiled, effects, walk) for event in fresh]
-    due = _reclassify(person, after, set[str]().union(*touched), walk, replay=replay)
+    forgotten, kept_until = profile.forget(after, compiled.program, now=now)
+    due = min(kept_until, policy.lapses(after, now=now))
+    due = min(due, _reclassify(person, after, forgotten.union(*touched), walk, replay=replay))
     for event, names in zip(fresh, touched, strict=True):
         if event.at > now - NEWS and not replay:
             _news(event, names, walk)
@@ -108,6 +110,7 @@ def _remember(person: Person, event: Event) -> bool:
 def _absorb(person: Person, event: Event, compiled: Compiled, effects: Effects, walk: Walk) -> set[str]:
     """Enter one event; answers what changed, in the words of :meth:`SegmentSet.decide`."""
     changed = {f"@{name}" for name in profile.apply(person, event)}
+    changed |= {f"@{coarser[name]}" for one in changed if (name := one[1:]) in (coarser := compiled.program.coarser)}
     person.count(event.name, event.at, ring=compiled.ring(event.name))
     changed.add(event.name)
     for one in compiled.tallies(event.name):
@@ -117,6 +120,9 @@ def _absorb(person: Person, event: Event, compiled: Compiled, effects: Effects, 
         for choice in choices:
             _choose(person, choice, event, effects)
         walk.withdraw(choices)
+    if "@country" in changed or policy.implies(person, event.name):
+        # Another law holds, or the law takes what happened for a consent: any purpose may see more now, or less.
+        changed.add("~consent")
     if event.source in ("ses", "tailor"):
         _report(person, event, effects)
     if event.kind == "delete":
