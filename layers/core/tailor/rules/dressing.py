@@ -16,6 +16,7 @@ from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
 from tailor.rules.guard import Forbidden, Reference, Vocabulary, reference
+from tailor.rules.mailjinja import FILTER
 from tailor.rules.places import Html, Misplaced, Place, Plain
 
 LINK, LINK_BEGINS, LINK_ENDS = "\ufdd0", "\ufdd1", "\ufdd2"
@@ -88,11 +89,11 @@ class _Dresser:
         self.place = ends[0]
 
     def loop(self, node: nodes.For) -> None:
-        lineno = node.lineno
+        weight = sum(FILTER if isinstance(one, nodes.Filter) else 1 for one in node.find_all(nodes.Node))
         if isinstance(node.iter, nodes.Getitem) and isinstance(node.iter.arg, nodes.Slice):
-            node.iter.node = _filter(node.iter.node, "items", lineno)
+            node.iter.node = _filter(node.iter.node, "items", node.lineno, _constant(weight))
         else:
-            node.iter = _filter(node.iter, "items", lineno)
+            node.iter = _filter(node.iter, "items", node.lineno, _constant(weight))
         if node.test is not None:
             node.test = _asked(node.test)
         start = self.place.copy()
@@ -100,7 +101,7 @@ class _Dresser:
         once, self.place = self.place, start.copy()
         self.body(node.else_)
         if not (_agree(start, once) and _agree(start, self.place)):
-            raise Forbidden("this loop ends in another place of the HTML than where it began", lineno)
+            raise Forbidden("this loop ends in another place of the HTML than where it began", node.lineno)
 
     def output(self, node: nodes.Expr) -> list[nodes.Expr]:
         """What is put out in the place of ``node``, each piece to be yielded by itself."""

@@ -16,9 +16,14 @@ from tailor.kernel.fields import nearest
 from tailor.kernel.program import Program
 from tailor.rules.mailjinja import AUTHOR_FILTERS, LOOP, TESTS
 
-SOURCE = 200_000
+SOURCE = 150_000
 """Characters of a part of a template."""
-NODES = 5_000
+BRACES = 6_000
+"""Opening braces of a part, those of CSS among them."""
+TAGS = 500
+TAG = 2_000
+"""Characters of one tag."""
+NODES = 4_000
 DEPTH = 60
 LOOPS = 2
 PATH = 8

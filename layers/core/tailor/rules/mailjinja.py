@@ -39,6 +39,11 @@ LOOP = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "
 """What a template may ask of ``loop``."""
 TURNS = 100
 """Items a loop goes through at most."""
+EFFORT = 60_000
+"""Steps that all loops of a part may take together; a filter counts for :data:`FILTER`."""
+FILTER = 20
+TEXT = 100_000
+"""Characters of a list that is shown as one text."""
 
 _OPENING = re.compile(r"\{%[-+]?\s*raw\s*[-+]?%\}|\{[%{#]")
 _ENDRAW = re.compile(r"\{%[-+]?\s*endraw\s*[-+]?%\}")
@@ -97,7 +102,7 @@ def display(value: Any) -> str:
         case float() if value.is_integer():
             return str(int(value))
         case list() | tuple():
-            return ", ".join(display(item) for item in value)
+            return _bounded(", ".join(display(item) for item in value))
         case Mapping():
             raise Rejected("a map cannot be shown as a whole: name one of its fields", code="bad-value")
         case None:
@@ -133,8 +138,19 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     return test
 
 
+@pass_context
+def _turns(context: Context, value: Any, weight: int) -> list[Any]:
+    """What a loop goes through; ``weight`` is the work of one turn, of which a letter has :data:`EFFORT` at most."""
+    items = _items(value)
+    effort = context["_effort"]
+    effort[0] += weight * len(items)
+    if effort[0] > EFFORT:
+        raise Rejected("its loops go round too often: show fewer items", code="letter-too-large")
+    return items
+
+
 def _items(value: Any) -> list[Any]:
-    """What a loop goes through: at most :data:`TURNS` items; one value is a list of it."""
+    """At most :data:`TURNS` items; one value is a list of it."""
     if blank(value):
         return []
     if isinstance(value, (list, tuple, Mapping)):
@@ -173,7 +189,16 @@ def _default(value: Any, default: Any = "", boolean: bool = False) -> Any:
 
 
 def _join(value: Any, separator: str = "") -> str:
-    return separator.join(display(item) for item in _items(value))
+    items = _items(value)
+    if len(items) * len(separator) > TEXT:
+        raise Rejected("a list is too long to be joined by that", code="letter-too-large")
+    return _bounded(separator.join(display(item) for item in items))
+
+
+def _bounded(text: str) -> str:
+    if len(text) > TEXT:
+        raise Rejected(f"a value is longer than {TEXT} characters", code="letter-too-large")
+    return text
 
 
 def _int(value: Any) -> int:
@@ -221,7 +246,7 @@ AUTHOR_FILTERS: dict[str, Callable[..., Any]] = {
 
 OWN_FILTERS: dict[str, Callable[..., Any]] = {
     "css": _css,
-    "items": _items,
+    "items": _turns,
     "known": _known,
     "safe_url": safe_url,
     "stand_in": _stand_in,

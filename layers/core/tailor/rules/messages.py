@@ -7,7 +7,9 @@ Contracts: RFC 5322 and 2045-2047 (form), RFC 2369 and 8058 (one-click unsubscri
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from email.base64mime import header_encode
 from email.header import Header
 from email.utils import getaddresses, quote
 from functools import lru_cache
@@ -20,6 +22,8 @@ from tailor.rules.templates import Letter
 
 LINE = 998
 """Characters of a line, RFC 5322 section 2.1.1."""
+WORD = 45
+"""Bytes in an encoded word: 60 characters of base64, which with its marks fit a line of 76."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
@@ -151,6 +155,18 @@ def _words(header: str, text: str) -> str:
         raise Rejected(f"{header} holds a control character or a line break", code="bad-header")
     if text.isascii() and "=?" not in text and len(header) + len(text) < 75:
         return text
+    if text.isascii() and "=?" not in text:
+        return Header(text, "us-ascii", maxlinelen=76, header_name=header).encode(linesep="\r\n")
     # ASCII that looks like an encoded word would be decoded by the reader.
-    charset = "us-ascii" if text.isascii() and "=?" not in text else "utf-8"
-    return Header(text, charset, maxlinelen=76, header_name=header).encode(linesep="\r\n")
+    return "\r\n ".join(header_encode(word, "utf-8") for word in _chopped(text.encode(), WORD - len(header)))
+
+
+def _chopped(text: bytes, first: int) -> Iterator[bytes]:
+    """UTF-8 in pieces that fit an encoded word each, the first one shorter; no character is cut (RFC 2047, 5)."""
+    room, start = first, 0
+    while start < len(text):
+        end = min(start + room, len(text))
+        while end < len(text) and text[end] & 0xC0 == 0x80:
+            end -= 1
+        yield text[start:end]
+        room, start = WORD, end

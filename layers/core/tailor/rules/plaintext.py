@@ -40,7 +40,9 @@ def from_html(source: str) -> str:
 
 def tidy(text: str) -> str:
     """Text without white space at the ends of lines and without more than one empty line in a row."""
-    lines = "\n".join([line.strip(" \t") for line in text.split("\n")])
+    lines = text
+    if " \n" in text or "\n " in text or "\t" in text:
+        lines = "\n".join([line.strip(" \t") for line in text.split("\n")])
     while "\n\n\n" in lines:
         lines = lines.replace("\n\n\n", "\n\n")
     return lines.strip()

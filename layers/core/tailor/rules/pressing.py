@@ -16,7 +16,8 @@ from tailor.kernel.errors import Rejected
 from tailor.rules.mailjinja import pieces
 from tailor.rules.reading import escaped
 
-_MJML = re.compile(r"\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<mjml\b", re.IGNORECASE | re.DOTALL)
+_PROLOGUE = re.compile(r"\s+|<\?xml[^>]*>|<!--(?s:.*?)-->", re.IGNORECASE)
+_MJML = re.compile(r"<mjml\b", re.IGNORECASE)
 _TOKEN = re.compile(
     r"<!--.*?-->|<(style|script|title|textarea|xmp|noscript)\b.*?</\1\s*>"
     r"|<([A-Za-z][^\s/>]*)((?:[^>\"']|\"[^\"]*\"|'[^']*')*)>",
@@ -32,13 +33,21 @@ _STAND_IN = re.compile("tplx([0-9]+)xlpt")
 _NOT_BREAK = re.compile(r"[^\n]")
 _HOLE = "\ue000"
 """Stands for one character of a template tag, so that every offset stays true."""
+ELEMENTS = 8_000
+"""Start tags of a letter with a style sheet; one of 60 KB has a thousand."""
+WEIGHT = 2_000_000
+"""Rules of the sheets times elements; a letter of 60 KB has a thousandth of it."""
 _BARE = frozenset({"base", "head", "html", "link", "meta", "title"})
 """Elements that show nothing of their own."""
 
 
 def is_mjml(source: str) -> bool:
     """Whether this is MJML, told by its root."""
-    return _MJML.match(source) is not None
+    at = 0
+    # One at a time: in one pattern, many comments would be tried in every way to part them.
+    while found := _PROLOGUE.match(source, at):
+        at = found.end()
+    return _MJML.match(source, at) is not None
 
 
 def finished(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,6 +117,11 @@ def inline(source: str) -> str:
         return source
     masked = _masked(source)
     tags = list(_tags(masked))
+    rules = sum(token[0].count("{") for token in _TOKEN.finditer(masked) if (token[1] or "").lower() == "style")
+    if len(tags) > ELEMENTS:
+        raise _bad(f"more than {ELEMENTS} elements are too many to write CSS into")
+    if rules * len(tags) > WEIGHT:
+        raise _bad(f"{rules} rules of CSS for {len(tags)} elements are too many to write into the tags")
     written = dict(_computed(_numbered(masked, tags)))
     out: list[str] = []
     done = 0

@@ -16,6 +16,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -28,8 +29,8 @@ from tailor.kernel.program import Program, Template
 from tailor.rules.consent import View
 from tailor.rules.dressing import BODY_ENDS, LINK, LINK_BEGINS, LINK_ENDS, dress
 from tailor.rules.encoding import quoted_printable
-from tailor.rules.guard import SOURCE, Forbidden, Vocabulary, inspect
-from tailor.rules.mailjinja import HTML, Environment, blank, safe_url
+from tailor.rules.guard import BRACES, SOURCE, TAG, TAGS, Forbidden, Vocabulary, inspect
+from tailor.rules.mailjinja import HTML, Environment, blank, pieces, safe_url
 from tailor.rules.places import Html, Place, Plain
 from tailor.rules.plaintext import from_html, tidy
 from tailor.rules.reading import escaped
@@ -81,14 +82,23 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
+class _Static:
+    """Text that is the same for all: as it is, as quoted-printable, and the link it is, where it may be counted."""
+
+    text: str
+    encoded: bytes
+    link: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Part:
-    """One compiled piece of a template; ``encoded`` holds its static text as quoted-printable."""
+    """One compiled piece of a template; ``static`` holds the pieces of its HTML that are the same for all."""
 
     compiled: Compiled
     pointer: str
     reads: frozenset[str]
     needs: frozenset[str]
-    encoded: Mapping[str, bytes]
+    static: Mapping[str, _Static]
 
     def render(self, context: dict[str, Any]) -> str:
         """The whole, as text."""
@@ -96,12 +106,12 @@ class _Part:
 
     def pieces(self, context: dict[str, Any]) -> list[str]:
         """The whole, piece by piece."""
-        pieces: list[str] = []
+        written: list[str] = []
         size = 0
         made = self.compiled.root_render_func(self.compiled.new_context(context, shared=True))
         try:
             while some := list(islice(made, 250)):
-                pieces += some
+                written += some
                 size += sum(map(len, some))
                 if size > SIZE:
                     raise Rejected(
@@ -116,7 +126,7 @@ class _Part:
                 code="bad-render",
                 pointer=self.pointer,
             ) from error
-        return pieces
+        return written
 
 
 class Letterhead:
@@ -179,7 +189,7 @@ class Letterhead:
             for name in self._reads
             if (value := view.attributes.get(name)) is not None and not blank(plain := _plain(value))
         }
-        context: dict[str, Any] = {**known, "user": known, "_fallbacks": fallbacks}
+        context: dict[str, Any] = {**known, "user": known, "_fallbacks": fallbacks, "_effort": [0]}
         context.update((name, _CONTROLS.sub("", extra[name])) for name in GIVEN if name in extra)
         for rule, text, target in self._ctas:
             if rule is None or rule.holds(view, now=now)[0]:
@@ -190,12 +200,12 @@ class Letterhead:
         context["preheader"] = preheader = header_text(self._preheader.render(context), limit=PREHEADER)
         if not subject:
             raise Rejected("the subject is empty", code="missing-value", pointer=self._subject.pointer)
-        pieces = self._html.pieces(context)
+        written = self._html.pieces(context)
         if pixel:
-            ends = (at for at in range(len(pieces) - 1, -1, -1) if BODY_ENDS.match(pieces[at]))
-            pieces.insert(next(ends, len(pieces)), pixel)
+            ends = (at for at in range(len(written) - 1, -1, -1) if BODY_ENDS.match(written[at]))
+            written.insert(next(ends, len(written)), pixel)
         own = tuple(url for name in _OWN if (url := extra.get(name)))
-        body, encoded, links = _assembled(pieces, self._html.encoded, own, link)
+        body, encoded, links = _assembled(written, self._html.static, own, link)
         plain = tidy(self._text.render(context)) + "\n"
         return Letter(subject, preheader, body, plain, links, tuple(fallbacks), encoded)
 
@@ -244,7 +254,9 @@ def given(template: Template, links: Mapping[str, str]) -> dict[str, str]:
 
 def header_text(text: str, *, limit: int) -> str:
     """One line of at most ``limit`` characters: no controls, no line breaks, no bidirectional overrides, in NFC."""
-    clean = _CONTROLS.sub(" ", unicodedata.normalize("NFC", text))
+    clean = text if text.isascii() else unicodedata.normalize("NFC", text)
+    if not clean.isprintable():
+        clean = _CONTROLS.sub(" ", clean)
     line = " ".join(clean.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip("\u200d\ufe0f ") + "…"
 
@@ -260,6 +272,13 @@ def _compile(source: str, name: str, place: Place, vocabulary: Vocabulary, point
 
     if len(source) > SOURCE:
         raise refuse(f"longer than {SOURCE} characters")
+    if source.count("{") > BRACES:
+        raise refuse(f"more than {BRACES} braces: a letter is not that long")
+    tags = [piece for tag, piece in pieces(source) if tag in ("{%", "{{")]
+    if len(tags) > TAGS or source.count("{%") + source.count("{{") > 2 * TAGS:
+        raise refuse(f"more than {TAGS} tags: a letter is not that long")
+    if long := next((piece for piece in tags if len(piece) > TAG), ""):
+        raise refuse(f"a tag is longer than {TAG} characters", source.count("\n", 0, source.find(long)) + 1)
     if odd := _CONTROLS.search(source.replace("\r\n", "\n")):
         line = source.count("\n", 0, odd.start()) + 1
         raise refuse(f"there is a control character, U+{ord(odd[0]):04X}: remove it", line)
@@ -276,10 +295,19 @@ def _compile(source: str, name: str, place: Place, vocabulary: Vocabulary, point
         raise refuse(error.message or "a tag cannot be read", error.lineno) from error
     except (RecursionError, MemoryError, SyntaxError, OverflowError, ValueError) as error:
         raise refuse("a tag is nested too deeply or holds a number nobody can read") from error
-    encoded = {
-        text: quoted_printable(text.removeprefix(LINK)) for text in static if text[0] == LINK or len(text) >= _STATIC
-    }
-    return _Part(Compiled.from_code(_ENVIRONMENT, code, {}), pointer, reads, needs, encoded)
+    ready = {text: _static(text) for text in static if text[0] == LINK or len(text) >= _STATIC}
+    return _Part(Compiled.from_code(_ENVIRONMENT, code, {}), pointer, reads, needs, ready)
+
+
+def _static(piece: str) -> _Static:
+    text = piece.removeprefix(LINK)
+    return _Static(text, quoted_printable(text), _countable(text) if text is not piece else None)
+
+
+def _countable(written: str) -> str | None:
+    """The link that an ``href`` says, ``None`` for mailto, tel, sms and places inside the letter."""
+    url = (html.unescape(written) if "&" in written else written).strip()
+    return url if url[:4].lower() == "http" else None
 
 
 def _with_preheader(template: Template) -> str:
@@ -296,7 +324,7 @@ def _plain(value: Any) -> Any:
     """A value as text, number, list or map, without controls and the overrides that garble what follows."""
     match value:
         case str():
-            return _CONTROLS.sub("", value)
+            return value if value.isprintable() else _CONTROLS.sub("", value)
         case bool() | int() | float():
             return value
         case list() | tuple():
@@ -315,7 +343,7 @@ def _checked(target: str, pointer: str) -> str:
 
 
 def _assembled(
-    pieces: list[str], known: Mapping[str, bytes], own: tuple[str, ...], link: Callable[[int, str], str] | None
+    written: list[str], known: Mapping[str, _Static], own: tuple[str, ...], link: Callable[[int, str], str] | None
 ) -> tuple[str, bytes, tuple[str, ...]]:
     """The HTML, the same as quoted-printable, and its original links; soft breaks between pieces cost nothing to read.
 
@@ -326,37 +354,34 @@ def _assembled(
     fresh: list[str] = []
     found: list[str] = []
     begun = begun_encoded = 0
-
-    def flush() -> None:
-        if fresh:
-            encoded.append(quoted_printable("".join(fresh)))
-            fresh.clear()
-
-    def counted(written: str) -> str | None:
-        url = (html.unescape(written) if "&" in written else written).strip()
-        if url[:4].lower() != "http" or (own and url.startswith(own)):
-            return None
-        found.append(url)
-        return None if link is None else str(escape(link(len(found) - 1, url)))
-
-    for piece in pieces:
-        if (ready := known.get(piece)) is not None:
-            if fresh:
-                flush()
-            encoded.append(ready)
-            out.append(piece if piece[0] != LINK else piece[1:])
-            if piece[0] == LINK and (instead := counted(out[-1])) is not None:
-                out[-1] = instead
-                encoded[-1] = quoted_printable(instead)
-        elif piece == LINK_BEGINS:
-            flush()
-            begun, begun_encoded = len(out), len(encoded)
-        elif piece == LINK_ENDS:
-            if (instead := counted("".join(out[begun:]))) is not None:
-                del encoded[begun_encoded:]
-                out[begun:] = fresh[:] = [instead]
-        else:
+    for piece in written:
+        static = known.get(piece)
+        if static is None and piece != LINK_BEGINS and piece != LINK_ENDS:
             fresh.append(piece)
             out.append(piece)
-    flush()
+            continue
+        if fresh and piece != LINK_ENDS:
+            encoded.append(_encoded("".join(fresh)))
+            fresh.clear()
+        if static is not None:
+            out.append(static.text)
+            encoded.append(static.encoded)
+            if static.link is not None:
+                found.append(static.link)
+                if link is not None:
+                    out[-1] = str(escape(link(len(found) - 1, static.link)))
+                    encoded[-1] = quoted_printable(out[-1])
+        elif piece == LINK_BEGINS:
+            begun, begun_encoded = len(out), len(encoded)
+        elif (url := _countable("".join(out[begun:]))) is not None and not (own and url.startswith(own)):
+            found.append(url)
+            if link is not None:
+                del encoded[begun_encoded:]
+                out[begun:] = fresh[:] = [str(escape(link(len(found) - 1, url)))]
+    if fresh:
+        encoded.append(_encoded("".join(fresh)))
     return "".join(out), b"=\r\n".join(encoded), tuple(found)
+
+
+# A value stands in a letter more than once, and some in the letters of many.
+_encoded = lru_cache(maxsize=4096)(quoted_printable)
