@@ -28,7 +28,7 @@ from tailor.kernel.errors import Rejected
 from tailor.kernel.program import Program, Template
 from tailor.rules.consent import View
 from tailor.rules.dressing import BODY_ENDS, LINK, LINK_BEGINS, LINK_ENDS, dress
-from tailor.rules.encoding import quoted_printable
+from tailor.rules import encoding
 from tailor.rules.guard import BRACES, SOURCE, TAG, TAGS, Forbidden, Vocabulary, inspect
 from tailor.rules.mailjinja import HTML, Environment, blank, pieces, safe_url
 from tailor.rules.places import Html, Place, Plain
@@ -301,7 +301,7 @@ def _compile(source: str, name: str, place: Place, vocabulary: Vocabulary, point
 
 def _static(piece: str) -> _Static:
     text = piece.removeprefix(LINK)
-    return _Static(text, quoted_printable(text), _countable(text) if text is not piece else None)
+    return _Static(text, encoding.piece(text), _countable(text) if text is not piece else None)
 
 
 def _countable(written: str) -> str | None:
@@ -370,7 +370,7 @@ def _assembled(
                 found.append(static.link)
                 if link is not None:
                     out[-1] = str(escape(link(len(found) - 1, static.link)))
-                    encoded[-1] = quoted_printable(out[-1])
+                    encoded[-1] = encoding.piece(out[-1])
         elif piece == LINK_BEGINS:
             begun, begun_encoded = len(out), len(encoded)
         elif (url := _countable("".join(out[begun:]))) is not None and not (own and url.startswith(own)):
@@ -384,4 +384,4 @@ def _assembled(
 
 
 # A value stands in a letter more than once, and some in the letters of many.
-_encoded = lru_cache(maxsize=4096)(quoted_printable)
+_encoded = lru_cache(maxsize=4096)(encoding.piece)
