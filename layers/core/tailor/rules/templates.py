@@ -26,9 +26,9 @@ from markupsafe import escape
 
 from tailor.kernel.errors import Rejected
 from tailor.kernel.program import Program, Template
+from tailor.rules import encoding
 from tailor.rules.consent import View
 from tailor.rules.dressing import BODY_ENDS, LINK, LINK_BEGINS, LINK_ENDS, dress
-from tailor.rules import encoding
 from tailor.rules.guard import BRACES, SOURCE, TAG, TAGS, Forbidden, Vocabulary, inspect
 from tailor.rules.mailjinja import HTML, Environment, blank, pieces, safe_url
 from tailor.rules.places import Html, Place, Plain
