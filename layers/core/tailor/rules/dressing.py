@@ -74,7 +74,7 @@ class _Dresser:
         start, sure = self.place.copy(), self.sure
         ends: list[Place] = []
         for branch in (node, *node.elif_):
-            self.place, self.sure = start.copy(), sure | _implied(branch.test)
+            self.place, self.sure = start.copy(), sure | implied(branch.test)
             branch.test = _asked(branch.test)
             self.body(branch.body)
             ends.append(self.place)
@@ -170,7 +170,7 @@ class _Dresser:
                     keyword.value = self.shown(keyword.value)
             case nodes.CondExpr():
                 sure = self.sure
-                self.sure = sure | _implied(node.test)
+                self.sure = sure | implied(node.test)
                 node.test, node.expr1 = _asked(node.test), self.shown(node.expr1)
                 self.sure = sure
                 node.expr2 = self.shown(node.expr2) if node.expr2 is not None else None
@@ -246,16 +246,16 @@ def _asked(node: Any) -> Any:
     return _Conditions().visit(node)
 
 
-def _implied(test: nodes.Node) -> frozenset[str]:
+def implied(test: nodes.Node) -> frozenset[str]:
     """Attributes that have a value where ``test`` holds."""
     match test:
         case nodes.And():
-            return _implied(test.left) | _implied(test.right)
+            return implied(test.left) | implied(test.right)
         case nodes.Test(name="contains" | "defined" | "lt" | "le" | "gt" | "ge"):
-            return _implied(test.node)
+            return implied(test.node)
         case nodes.Compare() if all(operand.op in _PRESENT for operand in test.ops):
             operand = test.ops[0]
-            return _implied(operand.expr if operand.op == "in" else test.expr)
+            return implied(operand.expr if operand.op == "in" else test.expr)
     found = reference(test)
     return frozenset({found.name}) if found else frozenset()
 

@@ -17,7 +17,7 @@ _ATTRIBUTE = re.compile(r"[\s/]+|(>)|([^\s\"'<>/=]+)\s*(=\s*)?|.", re.DOTALL)
 _SCRIPT_END = re.compile(r"</(script|style)", re.IGNORECASE)
 _UNQUOTED_END = re.compile(r"[\s>]")
 _LITERAL = frozenset({"script", "style"})
-_LINK_START = re.compile(r"(?:^|[\s(<\[\"'])(?:https?://|mailto:|tel:|sms:)[^\s<>\"]*\Z", re.IGNORECASE)
+_LINK_START = re.compile(r"(?:^|[\s(<\[\"'])(?:https?://|mailto:|tel:|sms:)[^\s<>\")]*\Z", re.IGNORECASE)
 
 
 class Misplaced(Exception):

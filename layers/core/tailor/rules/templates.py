@@ -44,8 +44,8 @@ SUBJECT = 200
 PREHEADER = 250
 
 _ENVIRONMENT = Environment()
-_CTA = frozenset({"CTA_Link", "CTA_Text"})
-_LETTER = frozenset({"preheader", "subject"})
+CTA = frozenset({"CTA_Link", "CTA_Text"})
+LETTER = frozenset({"preheader", "subject"})
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
 _OWN = ("unsubscribe_url", "preferences_url")
@@ -183,19 +183,8 @@ class Letterhead:
         Rejected : ``missing-value`` (no value and no fallback), ``unsafe-link``, ``bad-value``, ``bad-render`` or
             ``letter-too-large``; ``pointer`` names the part. There is then no letter to send.
         """
-        fallbacks: dict[str, None] = {}
-        known = {
-            name: plain
-            for name in self._reads
-            if (value := view.attributes.get(name)) is not None and not blank(plain := _plain(value))
-        }
-        context: dict[str, Any] = {**known, "user": known, "_fallbacks": fallbacks, "_effort": [0]}
-        context.update((name, _CONTROLS.sub("", extra[name])) for name in GIVEN if name in extra)
-        for rule, text, target in self._ctas:
-            if rule is None or rule.holds(view, now=now)[0]:
-                context["CTA_Text"] = header_text(text.render(context), limit=SUBJECT)
-                context["CTA_Link"] = _checked(target.render(context), target.pointer)
-                break
+        context, fallbacks = self._context(view, extra)
+        self._call(context, view, now=now)
         context["subject"] = subject = header_text(self._subject.render(context), limit=SUBJECT)
         context["preheader"] = preheader = header_text(self._preheader.render(context), limit=PREHEADER)
         if not subject:
@@ -208,6 +197,37 @@ class Letterhead:
         body, encoded, links = _assembled(written, self._html.static, own, link)
         plain = tidy(self._text.render(context)) + "\n"
         return Letter(subject, preheader, body, plain, links, tuple(fallbacks), encoded)
+
+    def values(self, view: View, extra: Mapping[str, str], *, now: int) -> dict[str, Any]:
+        """What a letter to the person seen in ``view`` would be made of: plain attributes and the call to action.
+
+        Raises
+        ------
+        Rejected : as :meth:`render`, of the call to action.
+        """
+        context, _ = self._context(view, extra)
+        self._call(context, view, now=now)
+        return {name: value for name, value in context.items() if name in self._reads or name in CTA}
+
+    def _context(self, view: View, extra: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, None]]:
+        """What a letter may read, and what its fallbacks will be noted in."""
+        fallbacks: dict[str, None] = {}
+        known = {
+            name: plain
+            for name in self._reads
+            if (value := view.attributes.get(name)) is not None and not blank(plain := _plain(value))
+        }
+        context: dict[str, Any] = {**known, "user": known, "_fallbacks": fallbacks, "_effort": [0]}
+        context.update((name, _CONTROLS.sub("", extra[name])) for name in GIVEN if name in extra)
+        return context, fallbacks
+
+    def _call(self, context: dict[str, Any], view: View, *, now: int) -> None:
+        """Choose the call to action: the first that holds."""
+        for rule, text, target in self._ctas:
+            if rule is None or rule.holds(view, now=now)[0]:
+                context["CTA_Text"] = header_text(text.render(context), limit=SUBJECT)
+                context["CTA_Link"] = _checked(target.render(context), target.pointer)
+                break
 
 
 def compile_template(template: Template, program: Program) -> Letterhead:
@@ -222,8 +242,8 @@ def compile_template(template: Template, program: Program) -> Letterhead:
     pointer = f"/templates/{escaped(template.key)}"
     purpose = template.reads_for
     inner = Vocabulary.of(program, purpose, GIVEN)
-    outer = Vocabulary.of(program, purpose, GIVEN | _CTA if template.cta else GIVEN)
-    whole = Vocabulary.of(program, purpose, outer.given | _LETTER)
+    outer = Vocabulary.of(program, purpose, GIVEN | CTA if template.cta else GIVEN)
+    whole = Vocabulary.of(program, purpose, outer.given | LETTER)
     ctas = tuple(
         (
             None
@@ -234,15 +254,14 @@ def compile_template(template: Template, program: Program) -> Letterhead:
         )
         for index, cta in enumerate(template.cta)
     )
-    authored = template.text.strip() != ""
     return Letterhead(
         template.key,
         _compile(template.subject, "subject", Plain(), outer, f"{pointer}/subject"),
         _compile(template.preheader, "preheader", Plain(), outer, f"{pointer}/preheader"),
-        _compile(_with_preheader(template), HTML, Html(), whole, f"{pointer}/html"),
-        _compile(template.text, "text", Plain(), whole, f"{pointer}/text")
-        if authored
-        else _compile(from_html(template.html), "text", Plain(), whole, f"{pointer}/html"),
+        _compile(with_preheader(template), HTML, Html(), whole, f"{pointer}/html"),
+        _compile(
+            text_source(template), "text", Plain(), whole, f"{pointer}/{'text' if template.text.strip() else 'html'}"
+        ),
         ctas,
     )
 
@@ -283,7 +302,7 @@ def _compile(source: str, name: str, place: Place, vocabulary: Vocabulary, point
         line = source.count("\n", 0, odd.start()) + 1
         raise refuse(f"there is a control character, U+{ord(odd[0]):04X}: remove it", line)
     try:
-        tree = _ENVIRONMENT.parse(source, name)
+        tree = parse(source, name)
         reads = inspect(tree, vocabulary)
         needs = dress(tree, vocabulary, place)
         tree.set_environment(_ENVIRONMENT)
@@ -310,7 +329,22 @@ def _countable(written: str) -> str | None:
     return url if url[:4].lower() == "http" else None
 
 
-def _with_preheader(template: Template) -> str:
+def parse(source: str, name: str) -> nodes.Template:
+    """The syntax tree of a part, not looked at yet; ``name`` is :data:`HTML` or any other.
+
+    Raises
+    ------
+    jinja2.TemplateSyntaxError : it cannot be read.
+    """
+    return _ENVIRONMENT.parse(source, name)
+
+
+def text_source(template: Template) -> str:
+    """The text part as its author wrote it, else as it follows from the HTML."""
+    return template.text if template.text.strip() else from_html(template.html)
+
+
+def with_preheader(template: Template) -> str:
     """The HTML with the preheader hidden at its top, unless it is empty or the author has put it somewhere."""
     source = template.html
     if not template.preheader.strip() or re.search(r"\{\s*preheader\b", source):
