@@ -54,9 +54,12 @@ def ask(
 
 
 def route(request: dict[str, Any]) -> tuple[int, dict[str, str], str]:
-    """The gateway's routes: what is under /api and /render is guarded, the rest is open."""
+    """The gateway's routes: what is under /api, /render and /attributes is guarded, the rest is open."""
     path = request["rawPath"]
-    function = "api" if path.startswith("/api/") else "render" if path == "/render" else "ingest"
+    attributes = path.startswith("/attributes/")
+    function = "api" if path.startswith("/api/") else "render" if path == "/render" or attributes else "ingest"
+    if attributes:
+        request["pathParameters"] = dict(zip(("kind", "value"), path.split("/")[2:], strict=True))
     if function != "ingest":
         if "authorization" not in request["headers"]:
             return 401, {}, '{"message":"Unauthorized"}'

@@ -261,7 +261,7 @@ def test_whoever_is_not_a_client_shows_a_token() -> None:
         for _, properties in triggers("HttpApi")
         if properties.get("Auth", {}).get("Authorizer") == "Bearer"
     }
-    assert closed == {"/api/{proxy+}", "/render"}
+    assert closed == {"/api/{proxy+}", "/attributes/{kind}/{value}", "/render"}
     guard = RESOURCES["Api"]["Properties"]["Auth"]["Authorizers"]["Bearer"]
     assert guard["EnableSimpleResponses"] is True
     assert guard["Identity"] == {"Headers": ["Authorization"], "ReauthorizeEvery": 60}

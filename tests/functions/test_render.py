@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from email import message_from_string
+from email.header import decode_header, make_header
 from typing import Any
 
 import pytest
 
-from gateway import ask, event
+from gateway import ADMIN, ask, event, route
 from tailor.flows.admit import issue_token
 from world import CONTEXT, World, app
 
@@ -125,3 +127,92 @@ def test_rendering_only_reads(shop: World, monkeypatch: pytest.MonkeyPatch) -> N
     invoked(template="come-back", profile={"first_name": "Ada", "consent": YES})
     assert done == {"query", "batch_get_item"}
     assert (shop.queues, shop.ses.mails) == ({"ingest": [], "send": [], "notify": []}, [])
+
+
+def test_the_raw_message_is_what_ses_would_get(shop: World) -> None:
+    mime = invoked(template="come-back", profile={"first_name": "Zoë", "consent": YES})["mime"]
+    message = message_from_string(mime)
+    assert str(make_header(decode_header(message["Subject"]))) == "Zoë, Your Personalized Deal Awaits!"
+    assert [part.get_content_type() for part in message.walk()][1:] == ["text/plain", "text/html"]
+    assert message["To"] == "nobody@preview.invalid"
+
+
+def test_many_letters_at_once_each_a_letter_or_a_problem(shop: World) -> None:
+    profiles = [{"first_name": "Ada", "consent": YES}, {"first_name": {"a": 1}}, [], {"first_name": "Bob"}]
+    letters = invoked(template="come-back", profiles=profiles, fields=["subject", "fallbacks"])["letters"]
+    assert letters[0]["subject"].startswith("Ada,")
+    assert set(letters[0]) == {"subject", "fallbacks"}
+    assert letters[1]["problem"]["type"].endswith("bad-value")
+    assert letters[2]["problem"]["pointer"] == "/profiles/2"
+    assert letters[3]["subject"].startswith("Bob,")
+    assert invoked(template="come-back", people=["p_none"])["letters"][0]["problem"]["status"] == 404
+
+
+@pytest.mark.parametrize("profiles", [[], [{}] * 51, {}])
+def test_a_batch_has_a_size(shop: World, profiles: Any) -> None:
+    assert invoked(template="come-back", profiles=profiles)["pointer"] == "/profiles"
+
+
+def test_fields_that_do_not_exist_are_refused(shop: World) -> None:
+    assert invoked(template="come-back", profile={}, fields=["subjekt"])["pointer"] == "/fields"
+
+
+# What other senders are told.
+
+
+def arrived(shop: World, **traits: Any) -> str:
+    ada = (("user_id", "u-ada"), ("email", "ada@example.com"))
+    shop.arrive(shop.event("Identify", *ada, kind="identify", traits=traits, consent=(("marketing", "granted"),)))
+    shop.pump()
+    person = shop.person("user_id", "u-ada")
+    assert person is not None
+    return person.id
+
+
+def test_another_sender_is_told_what_its_letter_needs(shop: World) -> None:
+    id = arrived(shop, first_name="Ada", interests=["outdoor"], shoe_size=42, city="Rome")
+    status, answer = ask("GET", "/attributes/user_id/u-ada?template=come-back")
+    assert status == 200
+    assert (answer["person"], answer["permitted"]) == (id, True)
+    values = answer["values"]
+    assert values["first_name"] == "Ada"
+    assert (values["CTA_Text"], values["CTA_Link"]) == ("See the tents", "https://shop.example/tents")
+    assert [value for name, value in values.items() if name.startswith("F_")] == ["1"]
+    assert not {"shoe_size", "city", "email"} & set(values)
+    assert ask("GET", f"/attributes/person/{id}?template=come-back") == (200, answer)
+
+
+def test_what_they_do_not_permit_is_told_to_nobody(shop: World) -> None:
+    arrived(shop, first_name="Ada", interests=["outdoor"])
+    refused = (("personalization", "withdrawn"), ("marketing", "withdrawn"))
+    shop.now += 1
+    shop.arrive(shop.event("Consent", ("user_id", "u-ada"), kind="consent", consent=refused, at=shop.now))
+    shop.pump()
+    answer = ask("GET", "/attributes/user_id/u-ada?template=come-back")[1]
+    assert answer["permitted"] is False
+    assert set(answer["values"]) == {"CTA_Text", "CTA_Link"}
+
+
+def test_the_answer_may_be_kept_for_a_minute(shop: World) -> None:
+    arrived(shop, first_name="Ada")
+    token = {"authorization": f"Bearer {ADMIN}"}
+    _, headers, _ = route(event("GET", "/attributes/user_id/u-ada?template=come-back", headers=token))
+    assert headers["cache-control"] == "private, max-age=60"
+    again = {**token, "if-none-match": headers["etag"]}
+    assert route(event("GET", "/attributes/user_id/u-ada?template=come-back", headers=again))[0] == 304
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/attributes/email/ada@example.com?template=come-back", 400),
+        ("/attributes/user_id/u-nobody?template=come-back", 404),
+        ("/attributes/person/p_none?template=come-back", 404),
+        ("/attributes/user_id/u-ada?template=come-bak", 404),
+        ("/attributes/user_id/u-ada", 404),
+    ],
+)
+def test_attributes_that_cannot_be_told(shop: World, path: str, status: int) -> None:
+    arrived(shop, first_name="Ada")
+    assert ask("GET", path)[0] == status
+    assert ask("GET", path, token=None)[0] == 401

@@ -9,11 +9,12 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tailor.cli import dedup, duplicates, journey, operate, programme, quarantine, sending, source
+from tailor.cli import dedup, duplicates, journey, letters, operate, programme, quarantine, sending, source
 from tailor.cli.client import Client, Refused, Unreachable
 from tailor.cli.text import brief, columns, local, paint, section
 from tailor.flows.publish import Faulty, check
@@ -367,6 +368,7 @@ def _parser() -> argparse.ArgumentParser:
     duplicates.add_parser(commands, command, reading, desk)
     journey.add_parser(commands, command, reading, desk)
     quarantine.add_parser(commands, command, reading, desk)
+    letters.add_parser(commands, lambda: time.time_ns() // 1_000_000)
     source.add_parser(commands)
     dedup.add_parser(commands, common, reading, _client)
     keys = commands.add_parser("keys", help="Make, list and revoke keys").add_subparsers(
