@@ -57,13 +57,16 @@ def make(leaves: list[Leaf], folder: Path, *, pictures: bool) -> dict[str, Any]:
     png = ""
     if pictures:
         with _browser() as browser:
-            for leaf in leaves:
-                for number, shown in enumerate(leaf.shown):
-                    if "html" in shown.letter:
-                        _picture(browser, leaf, number, shown, folder, taken, overflows)
+            for scheme in SCHEMES:
+                # Nothing is loaded: what a letter says without its images is what many see first.
+                window = browser.new_context(color_scheme=scheme, offline=True).new_page()
+                for leaf in leaves:
+                    for number, shown in enumerate(leaf.shown):
+                        if "html" in shown.letter:
+                            _picture(window, scheme, leaf, number, folder, taken, overflows)
             page.write_text(_page(leaves, taken, overflows), "utf-8")
             png = str(folder / "sheet.png")
-            window = browser.new_page(viewport={"width": 1_600, "height": 900})
+            window = browser.new_page(viewport={"width": 1_720, "height": 900})
             window.goto(page.resolve().as_uri())
             window.screenshot(path=png, full_page=True)
     else:
@@ -104,32 +107,28 @@ class _browser:
 
 
 def _picture(
-    browser: Any,
+    window: Any,
+    scheme: str,
     leaf: Leaf,
     number: int,
-    shown: Shown,
     folder: Path,
     taken: dict[tuple[str, str, int, str], str],
     overflows: dict[tuple[str, str, int, str], str],
 ) -> None:
-    for scheme in SCHEMES:
-        for width in WIDTHS:
-            context = browser.new_context(
-                viewport={"width": width, "height": 700}, color_scheme=scheme, java_script_enabled=True, offline=True
-            )
-            window = context.new_page()
-            window.set_content(shown.letter["html"], wait_until="domcontentloaded")
-            needed = window.evaluate("document.documentElement.scrollWidth")
-            height = min(window.evaluate("document.documentElement.scrollHeight"), TALLEST)
-            if needed > width:
-                where = f"{leaf.key} for {shown.name}: {needed} px wide in a window of {width} px, {scheme}"
-                overflows[leaf.key, shown.name, width, scheme] = where
-            name = f"{leaf.key}-{number + 1}-{width}-{scheme}.png"
-            window.screenshot(
-                path=str(folder / name), clip={"x": 0, "y": 0, "width": width, "height": height}, full_page=True
-            )
-            taken[leaf.key, shown.name, width, scheme] = name
-            context.close()
+    """One letter in one scheme, at each width; ``window`` is a page of the browser in that scheme."""
+    shown = leaf.shown[number]
+    window.set_content(shown.letter["html"], wait_until="domcontentloaded")
+    for width in WIDTHS:
+        window.set_viewport_size({"width": width, "height": 700})
+        needed, height = window.evaluate(
+            "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+        )
+        key = (leaf.key, shown.name, width, scheme)
+        if needed > width:
+            overflows[key] = f"{leaf.key} for {shown.name}: {needed} px wide in a window of {width} px, {scheme}"
+        taken[key] = f"{leaf.key}-{number + 1}-{width}-{scheme}.png"
+        clip = {"x": 0, "y": 0, "width": width, "height": min(height, TALLEST)}
+        window.screenshot(path=str(folder / taken[key]), clip=clip, full_page=True)
 
 
 def cut(text: str, characters: int) -> str:
