@@ -38,8 +38,8 @@ def test_what_cannot_be_said_is_told_by_the_line_of_the_file(
 ) -> None:
     shutil.copytree(SHOP, tmp_path / "shop")
     letter = tmp_path / "shop" / "templates" / "welcome.html"
-    letter.write_text(letter.read_text().replace("</body>", "{{ city|truncate(3) }}\n</body>"))
-    line = letter.read_text().splitlines().index("{{ city|truncate(3) }}") + 1
+    letter.write_text(letter.read_text().replace("</body>", "{{ country|truncate(3) }}\n</body>"))
+    line = letter.read_text().splitlines().index("{{ country|truncate(3) }}") + 1
     assert main(["compile", str(letter), "--to", "ampscript"]) == 1
     said = capsys.readouterr().err
     assert f"welcome.html:{line}: line {line}: ampscript cannot say this: there is no filter 'truncate'" in said
