@@ -22,16 +22,22 @@ FOLDERS = {
     "hubspot": "hubspot",
     "mailchimp": "mailchimp",
     "salesforce": "salesforce",
+    "segment": "segment",
+    "ses": "ses",
     "sfmc": "sfmc",
+    "shopify": "shopify",
     "square": "square",
     "stripe": "stripe",
     "tealium": "tealium",
     "woocommerce": "woocommerce",
 }
-"""Folder → source. Segment, Shopify, SES and the generic webhook have tests of their own."""
+"""Folder → source. The generic webhook is compared in ``test_rudder``."""
+UNUSABLE = {"no_query_parameters": "it has neither topic nor body", "pair_inbound_s_test": "a log of Auth0, no call"}
+UNUSABLE |= {"spec_group": "an excerpt of a call, without its user"}
+"""Part of a name → why nothing can be made of it: it is refused, and rightly."""
 
 LEAST = {"adobe": 2, "blueconic": 1, "ga4": 15, "hubspot": 1, "mailchimp": 1, "salesforce": 1}
-LEAST |= {"sfmc": 2, "square": 3, "stripe": 3, "tealium": 2, "woocommerce": 2}
+LEAST |= {"segment": 30, "ses": 2, "shopify": 13, "sfmc": 2, "square": 3, "stripe": 3, "tealium": 2, "woocommerce": 2}
 """Source → payloads known to concern a person: that many must be mapped."""
 
 
@@ -43,7 +49,20 @@ def payloads(folder: str) -> Iterator[tuple[str, Inbound]]:
             sent = content["request"]
             body = sent["body_text"].encode() if "body_text" in sent else json.dumps(sent.get("body", {})).encode()
             headers = {header.lower(): value for header, value in sent.get("headers", {}).items()}
-            yield name, Inbound(sent.get("method", "POST"), "/", headers, body)
+            query = {field: values[0] for field, values in (sent.get("query") or {}).items()}
+            yield name, Inbound(sent.get("method", "POST"), sent.get("path", "/v1/batch"), headers, body, query)
+        elif "call" in content:
+            call = {"anonymousId": "visitor"} | content["call"]
+            yield name, Inbound("POST", "/v1/batch", {}, json.dumps({"batch": [call]}).encode())
+        elif folder == "shopify" and kind == "record":
+            # The resources of the REST API are the bodies of webhooks about them, without the wrapper.
+            [(resource, about), *_] = content["record"].items()
+            if isinstance(about, list):
+                [about, *_] = about
+            topics = {"order": "orders/create", "checkout": "checkouts/create", "customer": "customers/create"}
+            topic = topics.get(resource.rstrip("s"), f"{resource}/create")
+            about = about if isinstance(about, dict) else content["record"]
+            yield name, Inbound("POST", "/", {"x-shopify-topic": topic}, json.dumps(about).encode())
         elif kind == "inbound":
             headers = {header.lower(): value for header, value in content["webhook_headers"].items()}
             yield name, Inbound("POST", "/", headers, json.dumps(content["record"]).encode())
@@ -75,7 +94,7 @@ def test_every_payload_is_mapped_or_ignored_for_a_reason() -> None:
         for name, request in payloads(folder):
             what, about = outcome(source, request)
             counts[what] += 1
-            if what == "quarantined":
+            if what == "quarantined" and not any(part in name for part in UNUSABLE):
                 quarantined.append((name, about))
             if what == "ignored":
                 assert all(about), name

@@ -61,6 +61,9 @@ NAMES = {
 }
 """What the calls are called that carry no event name of their own."""
 
+IMPLIED = {"event": "track", "groupId": "group", "previousId": "alias", "traits": "identify"}
+"""Field only one type of call has → that type."""
+
 KINDS = ("track", *NAMES)
 
 PURPOSES = {"marketing": "marketing", "analytics": "analytics", "advertising": "sharing"}
@@ -111,7 +114,8 @@ class Segment:
         body = _inflate(request)
         document = read_object(body)
         shared = inner(document, "context")
-        calls = document.get("batch", None if ROUTES[route] is None and "type" not in document else [document])
+        alone = ROUTES[route] is not None or "type" in document or _implied(document) is not None
+        calls = document.get("batch", [document] if alone else None)
         if not isinstance(calls, list):
             raise Rejected("'batch' must be a list of calls", code="bad-shape", pointer="/batch")
         if len(calls) > BATCH_ITEMS:
@@ -210,7 +214,7 @@ def _event(
 ) -> Event:
     kind = call.get("type")
     if kind not in KINDS:
-        kind = routed
+        kind = routed or (_implied(call) if kind is None else None)
     if kind is None:
         raise Rejected(f"'type' must be one of {', '.join(KINDS)}", code="bad-type", pointer=f"{pointer}/type")
     for part in ("traits", "properties"):
@@ -236,6 +240,11 @@ def _event(
         context=_trimmed(context) | clock | ({"consent": inner(context, "consent")} if consent else {}),
         consent=consent,
     )
+
+
+def _implied(call: dict[str, Any]) -> str | None:
+    """The type of a call that does not say it, by what it is about."""
+    return next((kind for part, kind in IMPLIED.items() if part in call), None)
 
 
 def _name(kind: str, call: dict[str, Any], pointer: str) -> str:

@@ -1,12 +1,13 @@
 """Shopify: webhooks of a shop, signed with the app's secret.
 
-Contract: Shopify's webhook documentation and REST resources; header names come with and without ``X-``.
+Contract: Shopify's webhook documentation and REST resources; header names come with and without ``X-``. Where a relay
+drops the headers, the topic may stand in the query, also as ``orders_create``.
 """
 
 from __future__ import annotations
 
 import hmac
-import re
+import json
 from base64 import b64encode
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,13 +18,14 @@ from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Grant, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
 from tailor.kernel.instants import iso
+from tailor.kernel.items import read_one
 from tailor.kernel.keys import digest
+from tailor.kernel.values import money, objects
 from tailor.rules.identity import identifier, ordered
+from tailor.sources import shopify_pixel
 
 GRANTS: dict[str, Grant] = {"subscribed": "granted", "pending": "pending", "unsubscribed": "withdrawn"}
 """``email_marketing_consent.state`` → grant; ``not_subscribed``, ``redacted`` and ``invalid`` say nothing."""
-
-_MONEY = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,12})?")
 
 HEADERS = tuple(
     f"{prefix}shopify-{name}"
@@ -53,6 +55,12 @@ class Notice:
         times = (read_instant(value) for value in (*(self.resource.get(field) for field in fields), self.triggered))
         return not_after(next((at for at in times if at is not None), self.received), self.received)
 
+    def reference(self) -> str:
+        """The number of the resource, or what tells it from others where it has none."""
+        if self.resource.get("id") is None:
+            return digest(json.dumps(self.resource, sort_keys=True))
+        return self.number()
+
     def number(self, field: str = "id") -> str:
         """An id of the resource as text with every digit.
 
@@ -69,7 +77,7 @@ class Notice:
     def id(self) -> str:
         """The dedupe key of a topic that may repeat for one resource. One event id serves several topics."""
         version = str(self.resource.get("updated_at") or self.triggered)
-        return f"{self.topic}:{self.event_id or digest(self.number(), version)}"
+        return f"{self.topic}:{self.event_id or digest(self.reference(), version)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +106,15 @@ class Shopify:
         ------
         Rejected : no topic, or a body that is no JSON object.
         """
-        topic = _header(request, "topic")
+        topic = _topic(request)
+        document = read_object(request.body) if request.body else {}
+        if shopify_pixel.told_by_pixel(document):
+            return read_one(document, lambda told: shopify_pixel.events(told, now))
         if not topic:
             raise Rejected("X-Shopify-Topic is missing: nothing says what this is", code="no-topic")
         notice = Notice(
             topic,
-            read_object(request.body),
+            document,
             _header(request, "shop-domain"),
             _header(request, "event-id"),
             _header(request, "triggered-at"),
@@ -135,14 +146,23 @@ def _header(request: Inbound, name: str) -> str:
     return request.headers.get(f"x-shopify-{name}") or request.headers.get(f"shopify-{name}") or ""
 
 
+def _topic(request: Inbound) -> str:
+    topic = (_header(request, "topic") or request.query.get("topic", "")).strip().lower()
+    if topic.startswith("customers_email_marketing_consent"):
+        return "customers_email_marketing_consent/update"
+    return topic if "/" in topic else topic.replace("_", "/", 1)
+
+
 def _events(notice: Notice) -> list[Event]:
     match notice.topic:
         case "orders/create":
             return [_order_completed(notice)]
         case "orders/paid":
-            return [_order(notice, "Order Paid", f"order-paid:{notice.number()}", "updated_at", "processed_at")]
+            return [_order(notice, "Order Paid", f"order-paid:{notice.reference()}", "updated_at", "processed_at")]
+        case "orders/fulfilled" | "orders/partially_fulfilled":
+            return [_order(notice, "Order Fulfilled", notice.id(), "updated_at")]
         case "orders/cancelled":
-            id = f"order-cancelled:{notice.number()}"
+            id = f"order-cancelled:{notice.reference()}"
             return [_order(notice, "Order Cancelled", id, "cancelled_at", "updated_at")]
         case "orders/updated":
             return [_order(notice, "Order Updated", notice.id(), "updated_at")]
@@ -154,6 +174,8 @@ def _events(notice: Notice) -> list[Event]:
             return [_cart(notice)]
         case "customers/create" | "customers/update":
             return _customer(notice)
+        case "customers_email_marketing_consent/update":
+            return _chosen(notice, ordered([*_people(notice.resource), _customer_number(notice)]))
         case "customers/delete" | "customers/redact":
             return [_delete(notice)]
         case "customers/data_request":
@@ -193,7 +215,8 @@ def _order_completed(notice: Notice) -> Event:
     resource = notice.resource
     number = notice.number()
     people = _people(resource)
-    handles = ordered([*people, identifier("shopify_order_id", number), _cart_of(resource.get("cart_token"))])
+    ties = (_cart_of(resource.get("cart_token")), shopify_pixel.checkout_of(resource.get("checkout_token")))
+    handles = ordered([*people, identifier("shopify_order_id", number), *ties])
     return _event(
         notice,
         "Order Completed",
@@ -213,17 +236,17 @@ def _order(notice: Notice, name: str, id: str, *times: str) -> Event:
         id,
         notice.at(*times, "created_at"),
         ordered([*_people(notice.resource)]),
-        properties=_purchase(notice.resource) | {"order_id": notice.number()},
+        properties=_purchase(notice.resource) | ({"order_id": notice.number()} if notice.resource.get("id") else {}),
     )
 
 
 def _refund(notice: Notice) -> Event:
     order = notice.number("order_id")
-    paid_back = [t for t in _objects(notice.resource.get("transactions")) if t.get("kind") == "refund"]
-    amounts = [Decimal(amount) for t in paid_back if (amount := _money(t.get("amount")))]
+    paid_back = [t for t in objects(notice.resource.get("transactions")) if t.get("kind") == "refund"]
+    amounts = [Decimal(amount) for t in paid_back if (amount := money(t.get("amount")))]
     lines = [
         inner(line, "line_item") | {"quantity": line.get("quantity")}
-        for line in _objects(notice.resource.get("refund_line_items"))
+        for line in objects(notice.resource.get("refund_line_items"))
     ]
     total = f"{sum(amounts, Decimal(0)):f}"
     properties: dict[str, Any] = {"order_id": order, "total": total, "products": _products(lines)}
@@ -243,7 +266,7 @@ def _checkout(notice: Notice) -> Event:
     """One start for all that names the same buyer: the address often comes by an update, other updates are repeats."""
     resource = notice.resource
     token = notice.number("token")
-    handles = ordered([*_people(resource), _cart_of(resource.get("cart_token"))])
+    handles = ordered([*_people(resource), _cart_of(resource.get("cart_token")), shopify_pixel.checkout_of(token)])
     return _event(
         notice,
         "Checkout Started",
@@ -258,7 +281,7 @@ def _checkout(notice: Notice) -> Event:
 
 def _cart(notice: Notice) -> Event:
     token = notice.number("token")
-    products = _products(_objects(notice.resource.get("line_items")))
+    products = _products(objects(notice.resource.get("line_items")))
     return _event(
         notice,
         "Cart Viewed",
@@ -275,30 +298,44 @@ def _customer(notice: Notice) -> list[Event]:
     Every order changes the customer and repeats the consent: dated by the change, it would undo an unsubscription
     made in between. A consent without a date is as old as the customer.
     """
-    resource = notice.resource
-    people = ordered([*_people({"customer": resource})])
-    number = notice.number()
+    people = ordered([*_people({"customer": notice.resource})])
     at = notice.at("updated_at", "created_at")
-    identify = _event(notice, "Identify", notice.id(), at, people, kind="identify", traits=_traits(resource))
+    traits = _traits(notice.resource)
+    notice.number()
+    return [
+        _event(notice, "Identify", notice.id(), at, people, kind="identify", traits=traits),
+        *_chosen(notice, people),
+    ]
+
+
+def _customer_number(notice: Notice) -> Identifier | None:
+    return identifier("shopify_customer_id", notice.resource.get("customer_id"))
+
+
+def _chosen(notice: Notice, people: tuple[Identifier, ...]) -> list[Event]:
+    """The consent a customer has given to mail, dated by itself."""
+    resource = notice.resource
+    number = notice.number("id" if "id" in resource else "customer_id")
     asked = inner(resource, "email_marketing_consent")
     state = asked.get("state") or ("subscribed" if resource.get("accepts_marketing") is True else "")
     grant = GRANTS.get(state) if isinstance(state, str) else None
     if grant is None:
-        return [identify]
+        return []
     dated = read_instant(asked.get("consent_updated_at") or resource.get("accepts_marketing_updated_at"))
     given = not_after(dated, notice.received) if dated is not None else notice.at("created_at", "updated_at")
     evidence = {"state": state} | {part: asked[part] for part in ("opt_in_level",) if asked.get(part)}
-    consent = _event(
-        notice,
-        "Consent Updated",
-        f"consent:{number}:{state}:{iso(given[0])}",
-        given,
-        people,
-        kind="consent",
-        context={"consent": evidence},
-        consent=(ConsentChange("marketing", grant),),
-    )
-    return [identify, consent]
+    return [
+        _event(
+            notice,
+            "Consent Updated",
+            f"consent:{number}:{state}:{iso(given[0])}",
+            given,
+            people,
+            kind="consent",
+            context={"consent": evidence},
+            consent=(ConsentChange("marketing", grant),),
+        )
+    ]
 
 
 def _delete(notice: Notice) -> Event:
@@ -321,7 +358,12 @@ def _data_request(notice: Notice) -> Event:
 def _people(resource: dict[str, Any]) -> tuple[Identifier, ...]:
     """Who an order, checkout or ``{"customer": ...}`` is about; what stands on the resource itself was typed last."""
     customer = inner(resource, "customer")
-    emails = (resource.get("email"), resource.get("contact_email"), customer.get("email"))
+    emails = (
+        resource.get("email"),
+        resource.get("email_address"),
+        resource.get("contact_email"),
+        customer.get("email"),
+    )
     phones = (resource.get("phone"), customer.get("phone"))
     return ordered(
         [
@@ -362,17 +404,17 @@ def _traits(customer: dict[str, Any]) -> dict[str, Any]:
 
 def _purchase(resource: dict[str, Any]) -> dict[str, Any]:
     """An order or checkout in the words of the Segment e-commerce specification; money is decimal text."""
-    codes = _objects(resource.get("discount_codes"))
+    codes = objects(resource.get("discount_codes"))
     shipping = inner(inner(resource, "total_shipping_price_set"), "shop_money").get("amount")
     properties = {
-        "total": _money(resource.get("current_total_price")) or _money(resource.get("total_price")),
-        "revenue": _money(resource.get("current_subtotal_price")) or _money(resource.get("subtotal_price")),
-        "shipping": _money(shipping),
-        "tax": _money(resource.get("current_total_tax")) or _money(resource.get("total_tax")),
-        "discount": _money(resource.get("current_total_discounts")) or _money(resource.get("total_discounts")),
+        "total": money(resource.get("current_total_price")) or money(resource.get("total_price")),
+        "revenue": money(resource.get("current_subtotal_price")) or money(resource.get("subtotal_price")),
+        "shipping": money(shipping),
+        "tax": money(resource.get("current_total_tax")) or money(resource.get("total_tax")),
+        "discount": money(resource.get("current_total_discounts")) or money(resource.get("total_discounts")),
         "currency": resource.get("currency"),
         "coupon": codes[0].get("code") if codes else None,
-        "products": _products(_objects(resource.get("line_items"))),
+        "products": _products(objects(resource.get("line_items"))),
     }
     return {name: value for name, value in properties.items() if value is not None}
 
@@ -390,17 +432,6 @@ def _product(line: dict[str, Any]) -> dict[str, Any]:
         "category": line.get("product_type"),
         "brand": line.get("vendor"),
         "variant": line.get("variant_title"),
-        "price": _money(line.get("price")),
+        "price": money(line.get("price")),
         "quantity": line.get("quantity"),
     }
-
-
-def _money(value: Any) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        return None
-    text = str(value).strip()
-    return text if _MONEY.fullmatch(text) else None
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

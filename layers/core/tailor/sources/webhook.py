@@ -6,20 +6,23 @@ The sender is given a URL such as::
 
 A value that begins with ``/`` is a JSON pointer (RFC 6901) into the item, anything else is itself.
 
-=====================  ===========================================  =============
+=====================  ===========================================  ======================
 parameter              what it says                                 if left out
-=====================  ===========================================  =============
-items                  pointer to the list of items                 the body
-id                     dedupe key                                   /id
-name                   what happened                                /event
+=====================  ===========================================  ======================
+items                  pointer to the list of items                 the body, or its /events
+id                     dedupe key                                   /id, /event_id, …
+name                   what happened                                /event, /event_name, …
 kind                   identify, track, page, delete                by the name
-at                     when: ISO 8601, or seconds or ms since 1970  /timestamp
-user_id, email, …      an identifier of that kind                   /user_id, …
+at                     when: ISO 8601, or seconds or ms since 1970  /timestamp, /time, …
+user_id, email, …      an identifier of that kind                   /user_id, /email, …
 identifier.KIND        an identifier of any kind                    none
-traits, properties     an object                                    /traits, …
+traits, properties     an object                                    /traits, /properties, …
 trait.N, property.N    one value                                    none
 grant.PURPOSE[:TOPIC]  true for a grant, false for a withdrawal     none
-=====================  ===========================================  =============
+=====================  ===========================================  ======================
+
+What is left out is the first that is there of the usual places in :data:`USUAL`. Of a list of one value the value is
+meant, as forms send it.
 
 A sender that signs does so by HMAC-SHA256 of the raw body in ``X-Signature`` or ``X-Hub-Signature-256``, hexadecimal
 (also after ``sha256=``) or base64; any other shows the secret in a header.
@@ -41,15 +44,21 @@ from tailor.kernel.proof import check_shown, same, signature, unproved
 from tailor.kernel.values import dated, key, read_body, text
 from tailor.rules.identity import identifier, ordered
 
+Places = tuple[str, ...]
+"""JSON pointers of which the first that leads somewhere counts."""
 HANDLES = ("user_id", "email", "phone", "anonymous_id")
-DEFAULTS = {
-    "id": "/id",
-    "name": "/event",
-    "at": "/timestamp",
-    "traits": "/traits",
-    "properties": "/properties",
-    **{handle: f"/{handle}" for handle in HANDLES},
+USUAL: dict[str, tuple[str, ...]] = {
+    "id": ("/id", "/event_id", "/eventId", "/message_id", "/uuid"),
+    "name": ("/event", "/event_name", "/eventName", "/event_type", "/metric"),
+    "at": ("/timestamp", "/time", "/occurred_at", "/created_at", "/created_time", "/date"),
+    "traits": ("/traits",),
+    "properties": ("/properties", "/data"),
+    "user_id": ("/user_id", "/userId", "/external_id", "/customer_id", "/user/external_user_id", "/data/customer_id"),
+    "email": ("/email", "/email_address", "/recipient", "/data/recipient", "/data/email_address"),
+    "phone": ("/phone", "/phone_number"),
+    "anonymous_id": ("/anonymous_id", "/anonymousId"),
 }
+"""Parameter → where to look for what the URL does not declare."""
 NAMES = {"identify": "Identify", "page": "Page Viewed", "delete": "Delete"}
 """What an item of a kind is called that names nothing itself."""
 KINDS = ("identify", "track", "page", "delete")
@@ -86,18 +95,24 @@ class Webhook:
         Rejected : no JSON, or no list where the URL says the items are.
         """
         document = read_body(request)
-        mapping = DEFAULTS | dict(request.query)
-        found = _at(document, mapping["items"]) if "items" in mapping else document
-        if "items" in mapping and not isinstance(found, list):
-            raise Rejected("there is no list where 'items' points to", code="bad-shape", pointer=mapping["items"])
-        items = found if isinstance(found, list) else [found]
-        return read_each(items, lambda item, pointer: _event(item, mapping, pointer, now))
+        mapping = {parameter: (where,) for parameter, where in request.query.items()}
+        items = _items(document, request.query.get("items"))
+        return read_each(items, lambda item, pointer: _event(item, USUAL | mapping, pointer, now))
 
 
 WEBHOOK = Webhook()
 
 
-def _event(item: Any, mapping: Mapping[str, str], pointer: str, received: int) -> Reading:
+def _items(document: Any, where: str | None) -> list[Any]:
+    found = document if where is None else _at(document, (where,))
+    if where is None and isinstance(document, dict) and isinstance(document.get("events"), list):
+        found = document["events"]
+    if where is not None and not isinstance(found, list):
+        raise Rejected("there is no list where 'items' points to", code="bad-shape", pointer=where)
+    return found if isinstance(found, list) else [found]
+
+
+def _event(item: Any, mapping: Mapping[str, Places], pointer: str, received: int) -> Reading:
     if not isinstance(item, dict):
         raise Rejected("an item must be an object", code="bad-shape", pointer=pointer)
     name = text(_at(item, mapping["name"]))
@@ -144,18 +159,20 @@ def _kind(parameter: str) -> str:
     return kind if parameter in HANDLES or (parameter.startswith("identifier.") and kind != "person") else ""
 
 
-def _values(item: dict[str, Any], mapping: Mapping[str, str], one: str) -> dict[str, Any]:
+def _values(item: dict[str, Any], mapping: Mapping[str, Places], one: str) -> dict[str, Any]:
     """``trait`` or ``properties``: the object, and single values over it."""
     whole, single = ("traits", "trait.") if one == "trait" else ("properties", "property.")
     found = _at(item, mapping[whole])
     values = dict(found) if isinstance(found, dict) else {}
+    if one == "trait":
+        values = {name: _alone(value) for name, value in values.items()}
     for parameter, where in mapping.items():
         if parameter.startswith(single) and (value := _at(item, where)) is not None:
             values[parameter.removeprefix(single)] = value
     return values
 
 
-def _consent(item: dict[str, Any], mapping: Mapping[str, str]) -> tuple[ConsentChange, ...]:
+def _consent(item: dict[str, Any], mapping: Mapping[str, Places]) -> tuple[ConsentChange, ...]:
     """Only true and false are choices (or the words, as forms write them)."""
     changes = []
     for parameter, where in mapping.items():
@@ -168,7 +185,17 @@ def _consent(item: dict[str, Any], mapping: Mapping[str, str]) -> tuple[ConsentC
     return tuple(changes)
 
 
-def _at(item: Any, where: str) -> Any:
+def _at(item: Any, places: Places) -> Any:
+    """What the first JSON pointer finds that leads anywhere, ``None`` for nothing; of a list of one value the value."""
+    found = next((one for where in places if (one := _found(item, where)) not in (None, "")), None)
+    return _alone(found)
+
+
+def _alone(found: Any) -> Any:
+    return found[0] if isinstance(found, list) and len(found) == 1 and type(found[0]) in (str, int) else found
+
+
+def _found(item: Any, where: str) -> Any:
     """What a JSON pointer finds, ``None`` for nothing; a text that is no pointer is itself."""
     if where and not where.startswith("/"):
         return where
