@@ -38,7 +38,7 @@ MAPPED = {
 PASSED_BY = {
     "no_query_parameters": "no topic, no body",
     "random_event": "an unknown topic",
-    "add_member_to_an_organization": "a log of Auth0 in which several people stand: which one is meant must be declared",
+    "add_member_to_an_organization": "a log of Auth0 with several people in it: which one is meant must be declared",
     "facebook_lead": "leads, whose fields must be declared",
     "when_we_receive_finalized": "a form whose fields must be declared",
     "carts_create": "they answer without an event, for the cart is empty; we note that it was opened",
