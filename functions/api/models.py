@@ -380,6 +380,22 @@ class Occurrence(BaseModel):
     last: str
 
 
+class Suspicion(BaseModel):
+    """Something wrong with a profile: ``email:typo``, ``phone:invalid``, ``burst:events``, ..."""
+
+    code: str
+    field: str
+    hint: str
+
+
+class Quality(BaseModel):
+    """``completeness`` from 0 to 1 is the share of what the programmes declare that is known; ``missing`` the rest."""
+
+    completeness: float
+    missing: list[str]
+    findings: list[Suspicion]
+
+
 class Person(BaseModel):
     """Everything known and decided about one person. Sensitive and undeclared attributes appear by name alone."""
 
@@ -397,6 +413,7 @@ class Person(BaseModel):
     events: dict[str, Occurrence]
     aliases: list[str]
     flags: list[str]
+    quality: Quality
     due: str | None = Field(description="When time alone could next change anything")
     decided: str
     program: str

@@ -109,7 +109,8 @@ def test_a_wrong_clock_of_the_sender_is_taken_out() -> None:
 
 def test_an_event_from_the_future_happened_now() -> None:
     event = one(timestamp="2031-01-01T00:00:00Z")
-    assert (event.at, event.context) == (NOW, {"clock": "ahead"})
+    assert (event.at, event.context) == (NOW, {"clock": "far ahead"})
+    assert one(timestamp="2026-11-24T09:59:59Z").context == {"clock": "ahead"}
 
 
 def test_a_call_that_segment_has_forwarded_keeps_its_corrected_time() -> None:

@@ -15,8 +15,7 @@ from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
 from tailor.kernel.instants import parse_instant
-from tailor.sources import shopify_pixel
-from tailor.sources.shopify import SHOPIFY
+from tailor.sources.shopify import SHOPIFY, pixel
 
 NOW = parse_instant("2026-11-24T09:00:00Z")
 SECRET = b"shp_secret"
@@ -274,10 +273,10 @@ def test_a_pixel_and_a_webhook_tell_of_one_order_by_one_buyer() -> None:
     assert set(seen.identifiers) & set(told.identifiers)
 
 
-@pytest.mark.parametrize("name", shopify_pixel.NAMES)
+@pytest.mark.parametrize("name", pixel.NAMES)
 def test_every_standard_event_of_a_pixel_has_its_name(name: str) -> None:
     event = one("", {"name": name, "type": "standard", "id": "sh-1", "clientId": "c-1", "data": {}})
-    assert event.name == shopify_pixel.NAMES[name]
+    assert event.name == pixel.NAMES[name]
     assert event.kind == ("page" if name == "page_viewed" else "track")
 
 

@@ -20,7 +20,7 @@ from contracts.samples import ROOT, SECRET, expected, request_of, result, sample
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import Event
 from tailor.kernel.inbound import Inbound
-from tailor.sources import GREETINGS, SOURCES
+from tailor.sources import GREETINGS, SOURCES, read
 
 NOW = 1_795_510_800_000
 SIGNED = [name for name, source in SOURCES.items() if source.signed]
@@ -53,7 +53,7 @@ def test_every_source_has_samples(name: str) -> None:
 @pytest.mark.parametrize(("name", "sample"), PAIRS)
 def test_a_sample_gives_what_is_written_beside_it(name: str, sample: Any) -> None:
     request, received = request_of(json.loads(sample.read_text()))
-    parsed = SOURCES[name].to_events(request, now=received)
+    parsed = read(SOURCES[name], request, now=received)
     assert result(parsed) == expected(sample)
     assert [Event.from_json(event.to_json()) for event in parsed.events] == parsed.events
 

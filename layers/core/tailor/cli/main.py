@@ -202,7 +202,10 @@ def _portrait(person: dict[str, Any]) -> list[str]:
     ]
     lines += section("Journeys", journeys)
     lines += section("Owed", [(o["template"], f"since {local(o['at'])}", o["message"]) for o in person["owed"]])
-    lines += section("Findings", [(flag,) for flag in person["flags"]])
+    quality = person["quality"]
+    known = [("complete", f"{quality['completeness']:.0%}")]
+    lines += section("Quality", known + ([("missing", ", ".join(quality["missing"]))] if quality["missing"] else []))
+    lines += section("Findings", [(one["code"], one["hint"]) for one in quality["findings"]])
     if person["due"]:
         lines += section("Clock", [("strikes", local(person["due"]))])
     return lines + section("Timeline", [_moment(entry) for entry in person["timeline"]])

@@ -12,6 +12,7 @@ from tailor.kernel.instants import NEVER, iso
 from tailor.kernel.person import Person
 from tailor.kernel.program import Program
 from tailor.rules.identity import identifier
+from tailor.rules.quality.portrait import portrait
 
 
 def find(who: Mapping[str, Any], store: Store) -> Person:
@@ -52,6 +53,7 @@ def profile(person: Person, program: Program) -> dict[str, Any]:
 
     Attributes that are not in the catalogue (``undeclared``) or are sensitive appear by their names alone.
     """
+    worth = portrait(person, program)
     declared = {name: program.attributes[name] for name in person.attributes if name in program.attributes}
     return {
         "id": person.id,
@@ -93,6 +95,11 @@ def profile(person: Person, program: Program) -> dict[str, Any]:
         },
         "aliases": person.aliases,
         "flags": person.flags,
+        "quality": {
+            "completeness": round(worth.score, 3),
+            "missing": list(worth.missing),
+            "findings": [dict(finding) for finding in worth.findings],
+        },
         "due": iso(person.due) if person.due < NEVER else None,
         "decided": iso(person.decided),
         "program": person.program,

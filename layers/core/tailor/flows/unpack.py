@@ -15,7 +15,7 @@ from typing import Any
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import Event
 from tailor.kernel.inbound import Inbound
-from tailor.sources import SOURCES
+from tailor.sources import SOURCES, read
 
 ENVELOPE = '{"source":'
 """How envelopes begin, and nothing else does."""
@@ -41,7 +41,7 @@ def unpack(record: str, *, claimed: Callable[[str], str], now: int) -> Unpacked:
         return Unpacked([Event.from_json(raw) for raw in envelope["events"]])
     source = _source(record)
     try:
-        parsed = SOURCES[source].to_events(Inbound("POST", "/", {}, record.encode("utf-8", "surrogatepass")), now=now)
+        parsed = read(SOURCES[source], Inbound("POST", "/", {}, record.encode("utf-8", "surrogatepass")), now=now)
     except Rejected as refusal:
         return Unpacked(rows=[{"source": source, "reason": refusal.problem(), "raw": record}])
     rows = [{"source": source, "reason": refusal.problem(), "raw": raw} for refusal, raw in parsed.refused]

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from tailor.kernel.errors import Rejected
-from tailor.kernel.instants import parse_instant
+from tailor.kernel.instants import HOUR, parse_instant
 
 DEPTH = 64
 """Levels of nesting; deeper documents would break whoever writes them out again."""
@@ -70,8 +70,10 @@ def read_instant(value: Any) -> int | None:
 
 
 def not_after(at: int, received: int) -> tuple[int, dict[str, Any]]:
-    """``at``, or ``received`` where the sender's clock is ahead of ours, and the context that says so."""
-    return (at, {}) if at <= received else (received, {"clock": "ahead"})
+    """``at``, or ``received`` where the sender's clock is ahead of ours, and context that says so."""
+    if at <= received:
+        return at, {}
+    return received, {"clock": "ahead" if at - received < HOUR else "far ahead"}
 
 
 def _load(text: str) -> Any:

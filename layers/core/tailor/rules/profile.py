@@ -7,6 +7,7 @@ later one wins, and at the same instant the one whose JSON sorts last.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -39,12 +40,16 @@ COMPUTED = frozenset(
 def apply(person: Person, event: Event) -> set[str]:
     """Change ``person`` by one event; answers the names of the attributes that changed."""
     before = {name: person.attributes.get(name) for name in (*event.traits, *_touched_by(event.name))}
+    told = set[str]()
     for name, value in event.traits.items():
         if name == "purchase_history" and isinstance(value, list):
             _bought(person, [str(v) for v in value], event.at)
             compute(person)
-        elif name not in COMPUTED:
-            _set(person, name, value, event.at)
+        elif name not in COMPUTED and _set(person, name, value, event.at):
+            told.add(name)
+    findings = event.context.get("quality", {}).get("findings", ())
+    if findings or person.flags:
+        _flag(person, findings, told)
     if event.name == "Order Completed":
         _order(person, event)
         compute(person)
@@ -108,20 +113,32 @@ def _touched_by(name: str) -> tuple[str, ...]:
             return ()
 
 
-def _set(person: Person, name: str, value: Any, at: int) -> None:
+def _flag(person: Person, findings: Iterable[Sequence[str]], told: set[str]) -> None:
+    """Enter what was found in an event: about the traits it set in place of what was known of them, else beside it."""
+    kept = [known for known in person.flags if known.partition(":")[0] not in told]
+    for code, pointer, hint in findings:
+        about = pointer.removeprefix("/traits/")
+        if about == pointer or about in told:
+            kept.append(f"{code} {hint}".strip())
+    person.flags = sorted(set(kept))
+
+
+def _set(person: Person, name: str, value: Any, at: int) -> bool:
+    """Set one attribute unless a later event has; whether it did."""
     last = person.written.get(name)
     if last is not None:
         if last > at or (last == at and _order_key(value) <= _order_key(person.attributes.get(name))):
-            return
+            return False
     elif len(person.written) >= ATTRIBUTES:
         if "attributes:too-many" not in person.flags:
             person.flags.append("attributes:too-many")
-        return
+        return False
     person.written[name] = at
     if value is None:
         person.attributes.pop(name, None)
     else:
         person.attributes[name] = value[:1000] if isinstance(value, (str, list)) else value
+    return True
 
 
 def _order_key(value: Any) -> str:

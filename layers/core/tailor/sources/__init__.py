@@ -12,6 +12,7 @@ from typing import Protocol
 
 from tailor.kernel.inbound import Inbound, Parsed
 from tailor.kernel.values import unpacked
+from tailor.rules.quality import inspect
 from tailor.sources import mailchimp, salesforce, sfmc, shopify, woocommerce
 from tailor.sources.adobe import ADOBE
 from tailor.sources.blueconic import BLUECONIC
@@ -101,11 +102,14 @@ BY_GET = frozenset({"mailchimp", "tealium"})
 
 
 def read(source: Source, request: Inbound, *, now: int) -> Parsed:
-    """What a request that has been verified says; its proof is over the packed bytes, so they are unpacked only here.
+    """What a request that has been verified says, inspected; its proof is over the packed bytes, so they are unpacked
+    only here.
 
     Raises
     ------
     Rejected : nothing in it can be read.
     """
     # Segment has limits of its own.
-    return source.to_events(unpacked(request) if source.signed else request, now=now)
+    parsed = source.to_events(unpacked(request) if source.signed else request, now=now)
+    parsed.events = [inspect(event) for event in parsed.events]
+    return parsed

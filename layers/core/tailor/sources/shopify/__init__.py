@@ -22,7 +22,7 @@ from tailor.kernel.items import read_one
 from tailor.kernel.keys import digest
 from tailor.kernel.values import money, objects
 from tailor.rules.identity import identifier, ordered
-from tailor.sources import shopify_pixel
+from tailor.sources.shopify import pixel
 
 GRANTS: dict[str, Grant] = {"subscribed": "granted", "pending": "pending", "unsubscribed": "withdrawn"}
 """``email_marketing_consent.state`` → grant; ``not_subscribed``, ``redacted`` and ``invalid`` say nothing."""
@@ -108,8 +108,8 @@ class Shopify:
         """
         topic = _topic(request)
         document = read_object(request.body) if request.body else {}
-        if shopify_pixel.told_by_pixel(document):
-            return read_one(document, lambda told: shopify_pixel.events(told, now))
+        if pixel.told_by_pixel(document):
+            return read_one(document, lambda told: pixel.events(told, now))
         if not topic:
             raise Rejected("X-Shopify-Topic is missing: nothing says what this is", code="no-topic")
         notice = Notice(
@@ -215,7 +215,7 @@ def _order_completed(notice: Notice) -> Event:
     resource = notice.resource
     number = notice.number()
     people = _people(resource)
-    ties = (_cart_of(resource.get("cart_token")), shopify_pixel.checkout_of(resource.get("checkout_token")))
+    ties = (_cart_of(resource.get("cart_token")), pixel.checkout_of(resource.get("checkout_token")))
     handles = ordered([*people, identifier("shopify_order_id", number), *ties])
     return _event(
         notice,
@@ -266,7 +266,7 @@ def _checkout(notice: Notice) -> Event:
     """One start for all that names the same buyer: the address often comes by an update, other updates are repeats."""
     resource = notice.resource
     token = notice.number("token")
-    handles = ordered([*_people(resource), _cart_of(resource.get("cart_token")), shopify_pixel.checkout_of(token)])
+    handles = ordered([*_people(resource), _cart_of(resource.get("cart_token")), pixel.checkout_of(token)])
     return _event(
         notice,
         "Checkout Started",
