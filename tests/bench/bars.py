@@ -41,6 +41,8 @@ BARS = (
     Bar("letter_us_62k", "µs", at_most=1_000),
     Bar("letter_ratio_to_naive", "×", at_least=25),
     Bar("template_compiles_per_message", "compiles", at_most=0),
+    Bar("ingest_us_*", "µs", at_most=60),
+    Bar("usd_per_million_events_*", "USD"),
     Bar("init_ms_send", "ms of CPU", at_most=350),
     Bar("init_ms_api", "ms of CPU"),
     Bar("init_ms_*", "ms of CPU", at_most=450),

@@ -68,8 +68,15 @@ class Queue:
             raise Transient(f"SQS refused {len(failed)} of {len(batch)} messages: {failed[0].get('Code')}")
 
 
-def envelopes(source: str, key: str, events: Sequence[dict[str, Any]], *, received: int) -> list[dict[str, Any]]:
-    """Events of one request as queue messages, each with at most 25 events and 200 KB, or one larger event."""
+def envelopes(
+    source: str, key: str, events: Sequence[dict[str, Any]], *, received: int, small: bool = False
+) -> list[dict[str, Any]]:
+    """Events of one request as queue messages, each with at most 25 events and 200 KB, or one larger event.
+
+    ``small`` events are known to have 200 KB together, and need not be weighed.
+    """
+    if small and len(events) <= MESSAGE_EVENTS:
+        return [{"source": source, "key": key, "received": received, "events": list(events)}] if events else []
     out: list[dict[str, Any]] = []
     size = MESSAGE_BYTES
     for event in events:

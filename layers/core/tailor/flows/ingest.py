@@ -22,6 +22,7 @@ import zlib
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from tailor.edges.bus import MESSAGE_BYTES, envelopes
@@ -38,6 +39,9 @@ REQUEST_BYTES = 4 * 1024 * 1024
 """The most any source may send at once; sources may allow less."""
 RATE = 500
 """Requests a second by one key, unless the key says otherwise."""
+
+SWELLING = 16
+"""Events are never so many times larger than the request they came in."""
 
 OPEN = {"access-control-allow-origin": "*"}
 """Pages of any origin may send events: what admits them is the write key."""
@@ -155,10 +159,15 @@ def _check_method(request: Inbound, *, by_get: bool = False) -> None:
 
 
 def _known(source: Source, key: str | None, door: Door) -> Caller:
-    document = door.key(digest(key)) if key else None
+    document = door.key(_fingerprint(key)) if key else None
     if document is None or document.get("source") != source.name:
         raise Rejected(f"this is no key of a {source.name} source; copy it anew", code="unknown-key", status=401)
     return Caller(source, str(document["id"]), int(document.get("rate", RATE)))
+
+
+@lru_cache(1024)
+def _fingerprint(key: str) -> str:
+    return digest(key)
 
 
 def _prove(source: Source, request: Inbound, secrets: Sequence[bytes], *, now: int) -> None:
@@ -214,7 +223,9 @@ def _heed_gpc(request: Inbound, parsed: Parsed) -> None:
 def _hand_over(caller: Caller, request: Inbound, parsed: Parsed, door: Door, *, now: int) -> None:
     name = caller.source.name
     if parsed.events:
-        door.enqueue(envelopes(name, caller.key, [event.to_json() for event in parsed.events], received=now))
+        told = [event.to_json() for event in parsed.events]
+        small = len(request.body) < MESSAGE_BYTES // SWELLING
+        door.enqueue(envelopes(name, caller.key, told, received=now, small=small))
     if parsed.refused:
         row = {"source": name, "key": caller.key, **_circumstances(name, request)}
         door.quarantine([{**row, "reason": error.problem(), "raw": raw} for error, raw in parsed.refused])

@@ -131,8 +131,12 @@ def moment(value: Any) -> int | None:
 
     Below 10^11 they are seconds (until the year 5138), below 10^14 milliseconds, below 10^17 microseconds.
     """
-    if (at := read_instant(value)) is not None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 18:
+        value = int(value)
+    elif (at := read_instant(value)) is not None:
         return at
+    if type(value) is int and 0 <= value < 10**17:
+        return value * 1000 if value < 10**11 else value if value < 10**14 else value // 1000
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         number = Decimal(value.strip())
     elif isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 10**17:
