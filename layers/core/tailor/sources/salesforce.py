@@ -9,6 +9,7 @@ a header; a repeat has the same transaction and number.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from xml.parsers import expat
 
@@ -76,7 +77,8 @@ class Salesforce:
         ------
         Rejected : another organization, or none (401); no XML (400).
         """
-        claimed = "" if _is_json(request.body) else _read_soap(request).organization
+        check_size(request)
+        claimed = "" if _is_json(request.body) else _read_soap(request.body).organization
         expected = secret.decode("utf-8", "replace").strip()[:15]
         if shown(request, secret) or (len(expected) == 15 and same(expected, claimed[:15])):
             return
@@ -89,12 +91,14 @@ class Salesforce:
         ------
         Rejected : neither XML nor JSON, or too much of it.
         """
+        check_size(request)
         if _is_json(request.body):
-            check_size(request)
             document = read_json(request.body)
             changes = document if isinstance(document, list) else [document]
             return read_each(changes, lambda change, pointer: _json(change, pointer, now))
-        return read_each(_read_soap(request).notifications, lambda notice, pointer: _notification(notice, pointer, now))
+        return read_each(
+            _read_soap(request.body).notifications, lambda notice, pointer: _notification(notice, pointer, now)
+        )
 
 
 SALESFORCE = Salesforce()
@@ -148,8 +152,9 @@ def _is_json(body: bytes) -> bool:
     return body.lstrip()[:1] in (b"{", b"[")
 
 
-def _read_soap(request: Inbound) -> _Message:
-    check_size(request)
+@lru_cache(1)
+def _read_soap(body: bytes) -> _Message:
+    """The message; read for the proof, it need not be read again for what it says."""
     message = _Message()
     parser = expat.ParserCreate(namespace_separator="}")
     parser.StartElementHandler = message.start
@@ -158,7 +163,7 @@ def _read_soap(request: Inbound) -> _Message:
     # No document type, so no entity: nothing can expand, nothing outside can be named.
     parser.StartDoctypeDeclHandler = _no_doctype
     try:
-        parser.Parse(request.body, True)
+        parser.Parse(body, True)
     except (expat.ExpatError, ValueError, LookupError) as error:
         raise Rejected("the body is neither JSON nor well-formed XML", code="bad-xml") from error
     return message
