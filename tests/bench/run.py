@@ -1,4 +1,4 @@
-"""Measure against the bars: ``python tests/bench/run.py [absorb|letters|segments|startup|package]``.
+"""Measure against the bars: ``python tests/bench/run.py [PART ...]``; the parts are in :data:`PARTS`.
 
 Prints a table and merges the figures into ``bench.json`` at the root, one flat object of metric → number. Times are
 medians of CPU, of this process or of its children; they still differ by a third between machines, the ratios do not.
@@ -56,11 +56,13 @@ PARTS: dict[str, Callable[[], dict[str, float]]] = {
     "startup": measure_startup,
     "package": measure_package,
 }
+LONG = ("fuzz", "load")
+"""Parts that take many minutes, and are measured only where they are named."""
 
 
 def main() -> None:
-    """Measure one part, or all."""
-    chosen = sys.argv[1:] or list(PARTS)
+    """Measure some parts, or all that are not long."""
+    chosen = sys.argv[1:] or [name for name in PARTS if name not in LONG]
     if unknown := [name for name in chosen if name not in PARTS]:
         raise SystemExit(f"there is no {unknown[0]!r}; choose from {', '.join(PARTS)}")
     if (load := os.getloadavg()[0]) > (cores := os.cpu_count() or 1) / 2:
