@@ -36,6 +36,7 @@ from tailor.kernel.instants import SECOND, iso
 PROGRAMME = cloud.ROOT / "events" / "programs" / "shop"
 EXPLAINED = ("just-looking", "young-urban-eco")
 """Segments of the sample programme whose rules are text; the report explains them for three people."""
+PEOPLE = Path("events/imports/people")
 
 _SETTLE_SECONDS = 180
 _LATEST = 150 * SECOND
@@ -320,6 +321,9 @@ def _invite(shop: Shop, messages: Sequence[Message]) -> None:
     print(f"  {program} person ada@example.com")
     print(f"  {program} why ada@example.com {sample_day.COME_BACK}")
     print(f"  {program} push {PROGRAMME.relative_to(cloud.ROOT)}")
+    print("\nBring people of your own; leave --dry-run out once it looks right:\n")
+    print(f"  {program} import {PEOPLE}.csv --mapping {PEOPLE}.toml --dry-run")
+    print(f"  {program} imports list")
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import botocore.config
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from bench import absorb, bars, population, segments, startup
+from bench import absorb, bars, imports, population, segments, startup
 from bench.deployment import FUNCTIONS
 from bench.fake_dynamo import ConditionFailed, Endpoint, Tables, Usage, endpoint, item_size
 from tailor.edges.dynamo import read_lightly
@@ -181,3 +182,19 @@ def test_clients_of_a_function_are_read_from_its_code() -> None:
     assert startup.clients("absorb") == ["dynamodb"]
     assert startup.clients("relay") == ["events", "sqs"]
     assert "sesv2" in startup.clients("send")
+
+
+def test_an_import_whose_workers_are_killed_has_every_row_once(tmp_path: Path) -> None:
+    rows = 30_000
+    ran = imports.load(tmp_path, rows, kills=3)
+    imports.check(ran, rows)
+    assert ran.killed == 3
+    assert imports.refused(rows) == 30
+
+
+def test_the_bench_of_imports_would_see_a_row_that_is_missing(tmp_path: Path) -> None:
+    ran = imports.load(tmp_path, 2_000, kills=0)
+    imports.check(ran, 2_000)
+    ran.ids -= 1
+    with pytest.raises(RuntimeError, match="is not"):
+        imports.check(ran, 2_000)

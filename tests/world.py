@@ -45,6 +45,9 @@ ENVIRONMENT = {
     "INGEST_QUEUE_URL": "ingest",
     "SEND_QUEUE_URL": "send",
     "NOTIFY_QUEUE_URL": "notify",
+    "IMPORT_QUEUE_URL": "import",
+    "BULK_QUEUE_URL": "bulk",
+    "IMPORTS_BUCKET": "imports",
     "EVENT_BUS": "facts",
     "CONFIGURATION_SET": "tailor",
     "PUBLIC_URL": "https://mail.shop.example",
@@ -56,6 +59,7 @@ ENVIRONMENT = {
     "LOG_LEVEL": "INFO",
 }
 NIGHT = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000, aws_request_id="request", function_name="f")
+QUEUES = ("ingest", "send", "notify", "import", "bulk")
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_request_id="request", function_name="f")
 
 
@@ -178,6 +182,19 @@ class Dynamo:
             self._stream.append({"dynamodb": {"NewImage": image, "SequenceNumber": str(len(self._stream))}})
 
 
+class Passing:
+    """A client whose calls pass the gate; what makes no call does not."""
+
+    def __init__(self, client: Any, gate: Gate) -> None:
+        self._client, self._gate = client, gate
+
+    def __getattr__(self, operation: str) -> Any:
+        method = getattr(self._client, operation)
+        if operation == "generate_presigned_url":
+            return method
+        return lambda **arguments: self._gate.pass_through(lambda: method(**arguments))
+
+
 @dataclass
 class Ses:
     """SES: keeps raw mail and reports on it; ``moods`` are answers to give instead, first come first served."""
@@ -231,7 +248,7 @@ class World:
         self.now = START
         self.gate = Gate()
         self.stream: list[dict[str, Any]] = []
-        self.queues: dict[str, list[str]] = {"ingest": [], "send": [], "notify": []}
+        self.queues: dict[str, list[str]] = {name: [] for name in QUEUES}
         self.facts: list[dict[str, Any]] = []
         self.ses = Ses(self.gate, lambda body: self.queues["ingest"].append(json.dumps(body)), lambda: self.now)
         self.dynamo = Dynamo(client, self.gate, self.stream)
@@ -252,6 +269,8 @@ class World:
         def hide(QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int) -> dict[str, Any]:
             return self.gate.pass_through(lambda: self.postponed.append(VisibilityTimeout) or {})  # type: ignore[no-any-return,func-returns-value]
 
+        if service == "s3":
+            return Passing(_s3(), self.gate)
         return {
             "dynamodb": self.dynamo,
             "sqs": SimpleNamespace(send_message_batch=send_message_batch, change_message_visibility=hide),
@@ -311,9 +330,11 @@ class World:
     def pump(self, *, twice: bool = False, chaos: Random | None = None, batch: int = 10) -> None:
         """Let the workers work until nothing is left to do. A killed worker's records come again."""
         for _ in range(400):
-            if not (self.queues["ingest"] or self.queues["send"] or self.relayed < len(self.stream)):
+            waiting = self.queues["ingest"] or self.queues["bulk"] or self.queues["send"]
+            if not (waiting or self.relayed < len(self.stream)):
                 return
             self._work("absorb", "ingest", twice, chaos, batch)
+            self._work("absorb", "bulk", twice, chaos, batch)
             self._relay(twice)
             self._work("send", "send", twice, chaos, batch)
             if self._stuck():
@@ -380,6 +401,17 @@ class World:
             answer = app("dedup").handler({"job": "continue"}, NIGHT)
         raise AssertionError("the night never ends")
 
+    def load(self) -> None:
+        """Let ``import`` work until nothing is left; where its worker is killed, the minute finds the import."""
+        while bodies := self.queues["import"]:
+            self.queues["import"] = []
+            for body in bodies:
+                try:
+                    app("import").handler({"Records": [{"messageId": "0", "body": body}]}, CONTEXT)
+                except Killed:
+                    self.now += 15 * MINUTE
+                    app("import").handler({"job": "sweep"}, CONTEXT)
+
     def notify(self, *, attempt: int = 1) -> None:
         """Let ``notify`` work until nothing is left but what waits for another attempt; the others find a record the
         ``attempt``-th time."""
@@ -444,6 +476,11 @@ def _dynamodb() -> Any:
     return botocore.session.get_session().create_client("dynamodb", region_name="eu-west-1")
 
 
+@cache
+def _s3() -> Any:
+    return botocore.session.get_session().create_client("s3", region_name="eu-west-1")
+
+
 @contextmanager
 def world(monkeypatch: Any) -> Iterator[World]:
     """A fresh world; the runtime's parts are made anew for it."""
@@ -453,14 +490,8 @@ def world(monkeypatch: Any) -> Iterator[World]:
         client = _dynamodb()
         create_tables(client)
         made = World(client)
-        parts = (
-            runtime.store,
-            runtime.ingest_queue,
-            runtime.send_queue,
-            runtime.notify_queue,
-            runtime.facts,
-        )
-        for part in (*parts, runtime.mailer):
+        queues = (runtime.ingest_queue, runtime.send_queue, runtime.notify_queue, runtime.import_queue)
+        for part in (*queues, runtime.bulk_queue, runtime.imports, runtime.store, runtime.facts, runtime.mailer):
             part.cache_clear()
         runtime.signing_keys.cache_clear()
         runtime.public_url.cache_clear()

@@ -614,3 +614,76 @@ class DedupRun(BaseModel):
     counts: dict[str, int]
     why: dict[str, int]
     samples: list[dict[str, Any]]
+
+
+class ImportRequest(Strict):
+    """A file to import. ``mapping`` says what its columns mean and on what basis the people in it may be written to."""
+
+    file: str = Field(min_length=1, max_length=200, pattern=r"^[^/\\\x00-\x1f]+$", description="Its name, for people")
+    size: int = Field(gt=0, description="Bytes")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the content: the same file is not imported twice")
+    mapping: dict[str, Any]
+    as_of: str | None = Field(None, description="When rows without a time were true; an import of its own")
+
+
+class Import(BaseModel):
+    """One import; ``problems`` and ``notes`` say how many rows had what, ``problem`` why it could not go on."""
+
+    id: str
+    file: str
+    name: str
+    state: Literal["waiting", "running", "finished", "failed"]
+    basis: str | None
+    by: str
+    as_of: str
+    created: str
+    started: str | None
+    finished: str | None
+    size: int
+    rows: int
+    events: int
+    refused: int
+    progress: float | None
+    estimate: str | None
+    rows_per_s: int | None
+    problems: dict[str, int]
+    notes: dict[str, int]
+    problem: dict[str, Any] | None
+
+
+class ProposedImport(Import):
+    """An import, and where its file is to be put; ``None`` once it is there."""
+
+    upload: str | None
+
+
+class Link(BaseModel):
+    """Where a file can be fetched for an hour."""
+
+    url: str
+    file: str
+
+
+class Feed(BaseModel):
+    """A folder whose files are imported as they come."""
+
+    name: str
+    mapping: dict[str, Any]
+
+
+class PullRequest(Strict):
+    """What to fetch from a vendor; ``secret`` is a token, or ``name:password``, and is never shown again."""
+
+    document: dict[str, Any]
+    secret: str | None = Field(None, min_length=1, max_length=2000)
+
+
+class Pull(BaseModel):
+    """How far a pull is; ``problem`` says why it did not go on."""
+
+    name: str
+    document: dict[str, Any]
+    due: str | None
+    last: str | None
+    counts: dict[str, int]
+    problem: str | None

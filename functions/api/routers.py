@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import duplicates
+import imports
 import journeys
 import keys
 import operations
@@ -13,8 +14,18 @@ import rights
 import segments
 import webhooks
 
-ROUTERS = tuple(
-    group.router
-    for group in (keys, programmes, people, quarantine, rights, segments, journeys, operations, webhooks, duplicates)
+GROUPS = (
+    keys,
+    programmes,
+    people,
+    quarantine,
+    rights,
+    segments,
+    journeys,
+    operations,
+    webhooks,
+    duplicates,
+    imports,
 )
+ROUTERS = tuple(group.router for group in GROUPS)
 """In the order in which the document lists them."""

@@ -20,6 +20,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         enqueue=lambda bodies: runtime.ingest_queue().put(bodies),
         quarantine=lambda rows: runtime.store().quarantine(rows, now=now),
         wait=lambda key, rate: runtime.meter().wait(key, rate, now=now),
+        fetch=lambda key, numbers: runtime.import_queue().put([{"hydrate": key, "numbers": numbers}]),
     )
     answer = ingest(inbound(event), door, now=now)
     _count(answer)

@@ -259,6 +259,29 @@ def test_what_cannot_go_on_fails_and_says_why(place: Place, body: bytes, mapping
     assert done.problem["type"].endswith(code)
 
 
+def test_a_file_that_kills_every_worker_is_given_up_and_one_that_goes_on_is_not(place: Place) -> None:
+    def die() -> int:
+        place.memory.gate.calls, place.memory.gate.kill_at = 0, 3
+        runs = 0
+        while place.memory.jobs("import"):
+            place.now += UNPACKING + LEASE
+            runs += 1
+            try:
+                place.load(job.id)
+            except Killed:
+                place.memory.gate.calls = 0
+        return runs
+
+    job = place.propose(people(4))
+    # The last of them die while they put it to its end.
+    assert loading.DEATHS < die() <= 2 * loading.DEATHS
+    place.memory.gate.kill_at = None
+    done = find(job.id, place.memory)
+    assert done
+    assert done.problem
+    assert (done.state, done.problem["title"]) == ("failed", "Given up")
+
+
 def test_a_wrong_mapping_is_refused_before_anything_is_kept(place: Place) -> None:
     with pytest.raises(Rejected, match="on what basis"):
         place.propose(people(1), {"identifiers": {"email": "email"}})

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tailor.cli import dedup, duplicates, journey, letters, operate, programme, quarantine, sending, source
+from tailor.cli import dedup, duplicates, importing, journey, letters, operate, programme, quarantine, sending, source
 from tailor.cli.client import Client, Refused, Unreachable
 from tailor.cli.text import brief, columns, local, paint, section
 from tailor.flows.publish import Faulty, check
@@ -372,6 +372,7 @@ def _parser() -> argparse.ArgumentParser:
     journey.add_parser(commands, command, reading, desk)
     quarantine.add_parser(commands, command, reading, desk)
     letters.add_parser(commands, lambda: time.time_ns() // 1_000_000)
+    importing.add_parser(commands, command, reading, desk)
     source.add_parser(commands)
     dedup.add_parser(commands, common, reading, _client)
     keys = commands.add_parser("keys", help="Make, list and revoke keys").add_subparsers(

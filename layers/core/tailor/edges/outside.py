@@ -29,6 +29,15 @@ _TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6N
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """An answer; names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Outside:
     """The world outside. ``anywhere`` lifts the limits, for runs on one machine."""
 
@@ -72,16 +81,26 @@ class Outside:
         Rejected : the URL leads to where nothing may be sent.
         Transient : there was no answer.
         """
+        return self.ask("POST", url, body, headers, room=1024).status
+
+    def ask(self, method: str, url: str, body: bytes, headers: Mapping[str, str], *, room: int) -> Heard:
+        """One request, of whose answer ``room`` bytes are read. Redirects are not followed.
+
+        Raises
+        ------
+        Rejected : the URL leads to where nothing may be sent.
+        Transient : there was no answer.
+        """
         from http.client import HTTPException
 
         parts = self.check(url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection = self._connection(parts)
         try:
-            connection.request("POST", path, body, dict(headers))
+            connection.request(method, path, body or None, dict(headers))
             answer = connection.getresponse()
-            answer.read(1024)
-            return answer.status
+            said = answer.read(room)
+            return Heard(answer.status, {name.lower(): value for name, value in answer.getheaders()}, said)
         except (OSError, HTTPException) as error:
             raise Transient(f"no answer: {type(error).__name__}") from error
         finally:

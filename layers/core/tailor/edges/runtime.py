@@ -26,6 +26,7 @@ from tailor.kernel.keys import new_id
 from tailor.kernel.program import Program
 
 if TYPE_CHECKING:
+    from tailor.edges.bucket import Bucket
     from tailor.edges.claims import Claims
     from tailor.edges.meter import Meter
     from tailor.edges.outside import Outside
@@ -38,6 +39,11 @@ DEFINITIONS_LIVE = MINUTE
 def now() -> int:
     """The instant it is."""
     return time.time_ns() // 1_000_000
+
+
+def pause(seconds: float) -> None:
+    """Let time pass."""
+    time.sleep(seconds)
 
 
 def person_id(now: int) -> str:
@@ -115,6 +121,26 @@ def claims() -> Claims:
 
 
 @cache
+def imports() -> Bucket:
+    """Files to import, and what of them was refused."""
+    from tailor.edges.bucket import Bucket
+
+    return Bucket(client("s3"), os.environ["IMPORTS_BUCKET"])
+
+
+@cache
+def import_queue() -> Queue:
+    """Where imports wait for ``import``."""
+    return Queue(client("sqs"), os.environ["IMPORT_QUEUE_URL"])
+
+
+@cache
+def bulk_queue() -> Queue:
+    """Where events of imports wait for ``absorb``."""
+    return Queue(client("sqs"), os.environ["BULK_QUEUE_URL"])
+
+
+@cache
 def meter() -> Meter:
     """How often each source's key comes."""
     from tailor.edges.meter import Meter
@@ -155,32 +181,53 @@ def mailer() -> Mailer:
 
 def secret_of_key(key: str) -> tuple[bytes, ...]:
     """Signing secrets of a source key, newest first (two while one is being replaced); cached for a minute."""
-    return _cached(f"secret:{key}", lambda: _read_secrets(key))
+    return _cached(f"secret:{key}", lambda: _read_secrets(f"keys/{key}"))
 
 
-def _read_secrets(key: str) -> tuple[bytes, ...]:
+def secret_of_pull(name: str) -> tuple[bytes, ...]:
+    """What a pull shows to its vendor, newest first; cached for a minute."""
+    return _cached(f"pull:{name}", lambda: _read_secrets(f"pulls/{name}"))
+
+
+def keep_secret(key: str, secret: str) -> None:
+    """Store the signing secret of a source key, keeping the one before valid beside it."""
+    kept = [s.decode() for s in _read_secrets(f"keys/{key}")][:1]
+    _write_secret(f"keys/{key}", "\n".join(dict.fromkeys([secret, *kept])))
+
+
+def keep_pull_secret(name: str, secret: str) -> None:
+    """Store what a pull shows to its vendor, in place of what it showed before."""
+    _write_secret(f"pulls/{name}", secret)
+
+
+def forget_secret(key: str) -> None:
+    """Remove the signing secret of a source key."""
+    _delete_secret(f"keys/{key}")
+
+
+def forget_pull_secret(name: str) -> None:
+    """Remove what a pull shows to its vendor."""
+    _delete_secret(f"pulls/{name}")
+
+
+def _read_secrets(path: str) -> tuple[bytes, ...]:
     ssm = client("ssm")
     try:
-        answer = ssm.get_parameter(Name=f"{os.environ['SECRETS_PREFIX']}/keys/{key}", WithDecryption=True)
+        answer = ssm.get_parameter(Name=f"{os.environ['SECRETS_PREFIX']}/{path}", WithDecryption=True)
     except ssm.exceptions.ParameterNotFound:
         return ()
     return tuple(line.encode() for line in answer["Parameter"]["Value"].splitlines() if line)
 
 
-def keep_secret(key: str, secret: str) -> None:
-    """Store the signing secret of a source key, keeping the one before valid beside it."""
-    kept = [s.decode() for s in _read_secrets(key)][:1]
-    value = "\n".join(dict.fromkeys([secret, *kept]))
-    client("ssm").put_parameter(
-        Name=f"{os.environ['SECRETS_PREFIX']}/keys/{key}", Value=value, Type="SecureString", Overwrite=True
-    )
+def _write_secret(path: str, value: str) -> None:
+    name = f"{os.environ['SECRETS_PREFIX']}/{path}"
+    client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
 
 
-def forget_secret(key: str) -> None:
-    """Remove the signing secret of a source key."""
+def _delete_secret(path: str) -> None:
     ssm = client("ssm")
     try:
-        ssm.delete_parameter(Name=f"{os.environ['SECRETS_PREFIX']}/keys/{key}")
+        ssm.delete_parameter(Name=f"{os.environ['SECRETS_PREFIX']}/{path}")
     except ssm.exceptions.ParameterNotFound:
         pass
 

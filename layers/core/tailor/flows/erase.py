@@ -41,6 +41,8 @@ SETTLE = 16 * MINUTE
 """Longer than any worker lives (15 minutes): after it nobody holds an old copy of the person."""
 BACKUPS = 35 * DAY
 """How far back DynamoDB's point-in-time recovery reaches."""
+IMPORTED_FILES = 14 * DAY
+"""How long the bucket keeps files to import, and what of them was refused."""
 SUPPRESSED = "erased"
 ROWS = {"E": "events", "C": "consent", "S": "messages", "G": "merges", "B": "keys", "D": "pairs"}
 """First letter of a sort key → what the receipt calls those rows."""
@@ -105,6 +107,7 @@ class Erasure:
             line("suppressions", "a hash stays, so that nobody is written to", self.counts.get("addresses", 0)),
             line("queues", "events under way are dropped when read", None, self.swept + GONE_LIFE - DAY),
             line("stream", "expires by itself", None, self.swept + DAY),
+            line("imports", "files expire by themselves", None, done + IMPORTED_FILES),
             line("backups", "point-in-time recovery ends", None, done + BACKUPS),
             line("logs", "hold ids only"),
         ]

@@ -66,6 +66,7 @@ class Door:
     quarantine : keeps rows ``{"source", "key", "reason", "raw", "request"}`` of what could not be used; the same row
         twice is one.
     wait : key id, requests a second it may make → seconds until it may come again, 0 for at once.
+    fetch : key id, numbers of contacts of which nothing but a change is known, to be read at the vendor's.
     """
 
     key: Callable[[str], Mapping[str, Any] | None]
@@ -73,6 +74,7 @@ class Door:
     enqueue: Callable[[list[dict[str, Any]]], None]
     quarantine: Callable[[list[dict[str, Any]]], None]
     wait: Callable[[str, int], int]
+    fetch: Callable[[str, list[str]], None] = lambda key, numbers: None
 
 
 @dataclass(slots=True)
@@ -226,9 +228,19 @@ def _hand_over(caller: Caller, request: Inbound, parsed: Parsed, door: Door, *, 
         told = [event.to_json() for event in parsed.events]
         small = len(request.body) < MESSAGE_BYTES // SWELLING
         door.enqueue(envelopes(name, caller.key, told, received=now, small=small))
+        if numbers := _nameless(name, parsed):
+            door.fetch(caller.key, numbers)
     if parsed.refused:
         row = {"source": name, "key": caller.key, **_circumstances(name, request)}
         door.quarantine([{**row, "reason": error.problem(), "raw": raw} for error, raw in parsed.refused])
+
+
+def _nameless(source: str, parsed: Parsed) -> list[str]:
+    """Numbers of HubSpot's contacts of whom a notification says no more than that they changed."""
+    if source != "hubspot":
+        return []
+    alone = [event for event in parsed.events if event.kind == "identify" and len(event.identifiers) == 1]
+    return list(dict.fromkeys(event.identifiers[0].value.rpartition(":")[2] for event in alone))
 
 
 def _circumstances(source: str, request: Inbound) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -30,7 +31,7 @@ from tailor.kernel.errors import Rejected, Stale
 from tailor.kernel.event import Event
 from tailor.kernel.instants import DAY, MINUTE, iso
 from tailor.kernel.keys import digest
-from tailor.rules.mapping import Origin, RowMapping, read_mapping
+from tailor.rules.mapping import REASONS, Origin, RowMapping, read_mapping
 from tailor.rules.rows import Row
 
 OPEN, DONE = "import", "imported"
@@ -46,8 +47,8 @@ REMEMBERED = 90 * DAY
 """How long it is known that a file was imported."""
 ABANDONED = DAY
 """How long an import may wait for its file."""
-REASONS = ("_reason", "_pointer", "_row")
-"""RowMapping of a refused row after its own."""
+DEATHS = 5
+"""Workers that may die at the same place before the import is given up."""
 PROBLEMS = 50
 """Different reasons counted; the others are ``other``."""
 
@@ -68,6 +69,16 @@ class Jobs(Protocol):
 
     def drop(self, keys: Iterable[tuple[str, str]]) -> None:
         """Remove rows."""
+
+
+class Feeds(Protocol):
+    """Where feeds are kept: the store."""
+
+    def definition(self, kind: str, key: str) -> dict[str, Any] | None:
+        """One."""
+
+    def define(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
+        """Create or replace one."""
 
 
 class Shelf(Files, Protocol):
@@ -115,6 +126,7 @@ class Import:
     sources : how the files are read, :class:`tailor.flows.parse.Opened`; empty before they were opened.
     at, offset : the file at hand, and where in it the next row begins; ``number`` is that of the row before.
     parts : how many chunks had refused rows.
+    deaths : workers that were killed since the last chunk.
     counts : ``rows`` read, ``events`` queued, ``refused``.
     problems, notes : reason → how many rows.
     """
@@ -137,6 +149,7 @@ class Import:
     offset: int = 0
     number: int = 0
     parts: int = 0
+    deaths: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     problems: dict[str, int] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
@@ -264,6 +277,44 @@ def _keep(job: Import, store: Jobs) -> bool:
     return True
 
 
+FEED = "feed"
+"""Definitions of this kind are mappings, by the name of the folder whose files they are for."""
+
+
+def dropped(key: str, etag: str, store: Feeds, desk: Desk, *, size: int, now: int) -> Import | None:
+    """Enter a file that was put under ``drop/FEED/``, as the feed says; ``None`` where it is none to be imported by
+    itself: of a Data Feed only the manifest is, which comes last.
+
+    Raises
+    ------
+    Rejected : there is no such feed.
+    """
+    _, feed, *path = key.split("/")
+    mapping = store.definition(FEED, feed)
+    if mapping is None:
+        detail = f"there is no feed {feed!r}: tailor feed put {feed} MAPPING, then put the file there again"
+        raise Rejected(detail, code="no-feed", status=404)
+    if not path or not path[-1] or (mapping.get("format") == "adobe" and not path[-1].endswith(".txt")):
+        return None
+    told_by = json.dumps([key, etag])
+    return propose(
+        path[-1], lambda _: key, mapping, desk, told_by=told_by, size=size, by=f"feed {feed}", as_of=None, now=now
+    )
+
+
+def define_feed(name: str, mapping: dict[str, Any], store: Feeds) -> None:
+    """Say what files under ``drop/NAME/`` are.
+
+    Raises
+    ------
+    Rejected : the name or the mapping is wrong.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,60}", name):
+        raise Rejected(f"{name!r} is no name of a feed: use a-z, 0-9 and -", code="bad-name")
+    read_mapping({"name": name, **mapping})
+    store.define(FEED, name, {"name": name, **mapping})
+
+
 # ---- going on
 
 
@@ -283,8 +334,14 @@ def load(id: str, desk: Desk, *, clock: Callable[[], int], enough: Callable[[], 
         return _close(job, desk, now=now)
     if job.lease > now:
         return None
+    # Who ends in good order leaves no lease behind.
+    deaths = job.deaths + 1 if job.lease else job.deaths
     try:
-        job = replace(job, lease=now + UNPACKING, started=job.started or now, touched=max(job.touched, job.started))
+        if deaths > DEATHS:
+            detail = f"{deaths} workers died one after the other after row {job.counts.get('rows', 0)}: see their logs"
+            raise Rejected(detail, code="given-up")
+        started = job.started or now
+        job = replace(job, lease=now + UNPACKING, started=started, touched=max(job.touched, started), deaths=deaths)
         if not _keep(job, desk.store):
             return None
         return _load(job, desk, clock, enough)
@@ -386,6 +443,7 @@ def _chunk(
         offset=rows[-1].end,
         number=rows[-1].number,
         parts=job.parts + bool(outcome.refused),
+        deaths=0,
         counts=dict(Counter(job.counts) + Counter(counted)),
         problems=_added(job.problems, outcome.problems),
         notes=_added(job.notes, outcome.notes),

@@ -82,11 +82,15 @@ class Opened:
             for index, values in enumerate(parquet.rows(read, self.size, after=offset), number + 1):
                 yield Row(index, index, len(json.dumps(values, default=str)), values)
             return
-        blocks = _unpacked(files, self.key, self.etag, self.packing, offset)
+        blocks = self.blocks(files, offset=offset)
         if self.form == "documents":
             yield from rows.documents(blocks, offset=offset, number=number)
         else:
             yield from rows.table(blocks, self.dialect, self.columns, offset=offset, number=number)
+
+    def blocks(self, files: Files, *, offset: int) -> Iterator[bytes]:
+        """What is in it from ``offset`` on, unpacked."""
+        return _unpacked(files, self.key, self.etag, self.packing, offset)
 
 
 def _ranged(files: Files, source: Opened, start: int, length: int) -> bytes:

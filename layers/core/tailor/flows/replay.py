@@ -50,6 +50,9 @@ def again(row: Mapping[str, Any], raw: Any) -> list[Event]:
     ------
     Rejected : it is still unusable (422).
     """
+    if row["source"] not in SOURCES:
+        detail = "only the sender can try this again: mend what the reason says, then send it anew"
+        raise Rejected(detail, code="not-kept", status=422)
     try:
         parsed = read(SOURCES[row["source"]], request_of(row, raw), now=row["at"])
         for refusal, _ in parsed.refused:

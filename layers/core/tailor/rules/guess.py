@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from typing import Any
 
 KNOWN: dict[str, tuple[str, ...]] = {
-    "email": ("email", "emailaddress", "mail", "courriel", "adresseemail", "correo", "emailadresse", "useremail"),
+    "email": (
+        "email",
+        "emailaddress",
+        "mail",
+        "courriel",
+        "adresseemail",
+        "correo",
+        "emailadresse",
+        "useremail",
+        "emails",
+    ),
     "user_id": (
         "userid",
         "customerid",
@@ -27,9 +37,9 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "country": ("country", "countrycode", "land", "pays", "pais"),
     "postal_code": ("postalcode", "postcode", "zip", "zipcode", "plz", "codepostal"),
     "language": ("language", "lang", "locale", "sprache", "langue", "idioma"),
-    "interests": ("interests", "interest", "hobbies"),
+    "interests": ("interests", "interest", "hobbies", "interessen", "interets"),
     "time_zone": ("timezone", "tz"),
-    "at": ("updatedat", "updated", "modified", "lastmodified", "lastmodifieddate", "timestamp"),
+    "at": ("updatedat", "updated", "modified", "lastmodified", "lastmodifieddate", "changed", "timestamp"),
     "order_id": (
         "orderid",
         "ordernumber",
@@ -52,7 +62,16 @@ KNOWN: dict[str, tuple[str, ...]] = {
         "subscribed",
         "marketingconsent",
     ),
-    "consent_at": ("optindate", "optinat", "optintime", "subscribedat", "consentdate", "consentat", "newslettersince"),
+    "consent_at": (
+        "optindate",
+        "optinat",
+        "optintime",
+        "subscribedat",
+        "consentdate",
+        "consentat",
+        "newslettersince",
+        "newsletterseit",
+    ),
 }
 """What a column may be → how its name is written, without accents, blanks and signs."""
 IDENTIFIERS = ("email", "user_id", "phone")
@@ -106,7 +125,9 @@ def slug(name: str) -> str:
 def _recognised(columns: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in columns:
-        compact = slug(name).replace("_", "")
+        # Of a pointer into a document what it leads to: the first of a list is what the list is of.
+        leaf = next(part for part in reversed(name.split("/")) if not part.isdecimal()) if "/" in name else name
+        compact = slug(leaf).replace("_", "")
         for meaning, written in KNOWN.items():
             if compact in written and meaning not in found:
                 found[meaning] = name

@@ -41,7 +41,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from tailor.kernel.document import not_after
@@ -60,6 +60,8 @@ TABLES = ("csv", "ndjson", "parquet")
 """Formats whose columns a mapping declares; those of the others are the vendor's."""
 KINDS = ("identify", "track")
 NO_BASIS = "none"
+REASONS = ("_reason", "_pointer", "_row")
+"""Columns that a row has once it was refused, after its own; they say nothing of it."""
 EVIDENCE = 1_000
 """Characters of the evidence."""
 
@@ -97,7 +99,7 @@ class RowMapping:
     format: str
     kind: str
     event: str
-    id: tuple[str, ...]
+    id: tuple[Column, ...]
     at: Column | None
     journeys: bool
     form: Form
@@ -111,8 +113,8 @@ class RowMapping:
         """Names of all columns it reads."""
         basis = self.consent
         single = [self.at, basis.column, basis.at, basis.proof]
-        many = [*self.identifiers.values(), *self.traits.values(), *self.properties.values()]
-        return {one.name for one in (*single, *many) if one is not None} | {name for name in self.id if name != "*"}
+        many = [*self.id, *self.identifiers.values(), *self.traits.values(), *self.properties.values()]
+        return {one.name for one in (*single, *many) if one is not None} - {"*"}
 
     def events(self, row: Mapping[str, Any], origin: Origin, number: int, notes: list[str]) -> list[Event]:
         """What a row says: traits or something that happened, and a choice of consent, each at its own time.
@@ -189,11 +191,12 @@ class RowMapping:
         if not self.id:
             # The same words at another time say something new: they may have been otherwise in between.
             return key("row", digest(self.name, name, str(at), _text(content)))
-        if "*" in self.id:
-            return key("row", digest(self.name, name, _text(row)))
-        parts = [Column(column).of(row, self.form) for column in self.id]
+        if any(column.name == "*" for column in self.id):
+            own = {column: value for column, value in row.items() if column not in REASONS}
+            return key("row", digest(self.name, name, _text(own)))
+        parts = [column.of(row, self.form) for column in self.id]
         if None in parts:
-            column = self.id[parts.index(None)]
+            column = self.id[parts.index(None)].name
             detail = f"{column}: it is empty, so that the row cannot be told from another"
             raise Rejected(detail, code="no-id", pointer=pointer_to(column))
         return key(name.lower().replace(" ", "-"), self.name, *parts)
@@ -202,11 +205,7 @@ class RowMapping:
         self, row: Mapping[str, Any], origin: Origin, number: int, at: int
     ) -> tuple[ConsentChange, int, dict[str, Any]] | None:
         basis = self.consent
-        said = (
-            Column(basis.column.name, "boolean", values=basis.column.values).of(row, self.form)
-            if basis.column
-            else None
-        )
+        said = basis.column.of(row, self.form) if basis.column else None
         if basis.column is None and basis.basis == "consent":
             said = True
         if said is None or (said and basis.basis != "consent"):
@@ -244,12 +243,12 @@ def _values(columns: Mapping[str, Column], row: Mapping[str, Any], form: Form) -
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=_plain)
-
-
 def _plain(value: Any) -> Any:
     return [value.kind, value.value] if isinstance(value, Identifier) else str(value)
+
+
+# One encoder for all rows: making one costs more than what it does here.
+_text = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=_plain).encode
 
 
 def _international(value: Any, region: str) -> Any:
@@ -282,7 +281,7 @@ def read_mapping(document: Any) -> RowMapping:
     format = fields.text("format", "csv", among=FORMATS)
     kind = fields.text("kind", "identify", among=KINDS)
     event = fields.text("event", "")
-    id = _names(fields, "id")
+    id = tuple(map(Column, _names(fields, "id")))
     mapping = RowMapping(
         name=fields.text("name", "import"),
         format=format,
@@ -363,7 +362,7 @@ def _form(fields: Fields) -> tuple[Form, str]:
 
 def _basis(fields: Fields, form: Form) -> Basis:
     raw = fields.any("consent")
-    if raw is None:
+    if raw is None or (isinstance(raw, Mapping) and "basis" not in raw):
         detail = (
             f"say on what basis you hold these people's data: consent.basis = one of {', '.join(BASES)}, {NO_BASIS}"
         )
@@ -390,7 +389,7 @@ def _basis(fields: Fields, form: Form) -> Basis:
         basis,
         purpose,
         topic,
-        read_column(column, inner, "column") if column is not None else None,
+        replace(read_column(column, inner, "column"), type="boolean") if column is not None else None,
         read_column(at, inner, "at") if at is not None and since is None else None,
         since,
         evidence,

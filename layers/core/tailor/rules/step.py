@@ -32,6 +32,8 @@ MESSAGE_STATES = {
 
 GPC = of_gpc({"sec-gpc": "1"})
 """What a browser asks for with every call it makes."""
+QUIET = "quiet"
+"""In the context of an event that was brought in from elsewhere and starts no journeys: it is no news to anybody."""
 SETTLING = 8
 """Rounds in which journeys set attributes that change segments that start journeys; the rest waits a minute."""
 
@@ -62,7 +64,8 @@ def step(
     touched = [_absorb(after, event, compiled, effects, walk) for event in fresh]
     forgotten, kept_until = profile.forget(after, compiled.program, now=now)
     due = min(kept_until, policy.lapses(after, now=now))
-    due = min(due, _reclassify(person, after, forgotten.union(*touched), walk, replay=replay))
+    quiet = bool(fresh) and all(event.context.get(QUIET) for event in fresh)
+    due = min(due, _reclassify(person, after, forgotten.union(*touched), walk, starts=not (replay or quiet)))
     for event, names in zip(fresh, touched, strict=True):
         if event.at > now - NEWS and not replay:
             _news(event, names, walk)
@@ -75,6 +78,8 @@ def step(
 def _news(event: Event, names: set[str], walk: Walk) -> None:
     """Let journeys hear of an event, of the attributes it changed, and of what it asks for."""
     walk.hear(event)
+    if event.context.get(QUIET):
+        return
     walk.start(f"event:{event.name}", event)
     for name in sorted(names):
         if name.startswith("@"):
@@ -186,8 +191,11 @@ def _report(person: Person, event: Event, effects: Effects) -> None:
         effects.suppressed.append((email, event.name))
 
 
-def _reclassify(before: Person, after: Person, changed: set[str], walk: Walk, *, replay: bool = False) -> int:
-    """Decide the segments that could have changed; answers the next instant at which time could change any."""
+def _reclassify(before: Person, after: Person, changed: set[str], walk: Walk, *, starts: bool = True) -> int:
+    """Decide the segments that could have changed; answers the next instant at which time could change any.
+
+    ``starts``: whether journeys begin with coming into a segment, or leaving it.
+    """
     compiled, effects, now = walk.compiled, walk.effects, walk.now
     everything = before.program != compiled.version or before.due <= now
     seen: dict[str, View] = {}
@@ -205,12 +213,12 @@ def _reclassify(before: Person, after: Person, changed: set[str], walk: Walk, *,
         if member:
             after.memberships[key] = now
             effects.facts.append({"name": "segment.entered", **fact})
-            if key not in known and not replay:
+            if starts and key not in known:
                 walk.start(f"segment_entered:{key}")
         else:
             del after.memberships[key]
             effects.facts.append({"name": "segment.exited", **fact})
-            if before.program in ("", compiled.version) and not replay:
+            if starts and before.program in ("", compiled.version):
                 walk.start(f"segment_exited:{key}")
     if everything:
         for key in [key for key in after.memberships if key not in compiled.program.segments]:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from tailor.kernel.document import inner
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
 from tailor.kernel.items import Reading, read_each
 from tailor.kernel.proof import check_clock, key_and_url, same, signature, unproved
-from tailor.kernel.values import dated, key, label, read_body, required, text
+from tailor.kernel.values import dated, key, label, present, read_body, required, text
 from tailor.rules.identity import identifier, ordered
 
 CONTACT = "0-1"
@@ -35,6 +36,9 @@ IDENTIFIERS = {"email": "email", "phone": "phone", "mobilephone": "phone"}
 
 OPTOUT = "hs_email_optout"
 """Property that is true once the contact wants no mail at all."""
+
+BOOKKEEPING = frozenset({OPTOUT, "createdate", "lastmodifieddate", "hs_object_id"})
+"""Properties of a contact that say nothing of the person."""
 
 IGNORED = {
     "deletion": "a contact who is deleted has not asked for erasure; a privacy deletion comes by its own notification",
@@ -76,7 +80,7 @@ class HubSpot:
             raise _unproved()
 
     def to_events(self, request: Inbound, *, now: int) -> Parsed:
-        """One event for each notification about a contact; the body is a list of them.
+        """One event for each notification about a contact, or for each contact itself; the body is a list of them.
 
         Raises
         ------
@@ -97,6 +101,8 @@ def _unproved() -> Rejected:
 def _events(notice: Any, pointer: str, received: int) -> Reading:
     if not isinstance(notice, dict):
         raise Rejected("a notification must be an object", code="bad-shape", pointer=pointer)
+    if "contact" in notice:
+        return _contact(notice, pointer, received)
     whole = text(notice.get("subscriptionType"))
     about, _, kind = whole.partition(".")
     if not (about == "contact" or (about == "object" and notice.get("objectTypeId") == CONTACT)):
@@ -135,6 +141,38 @@ def _changed(notice: dict[str, Any], number: str, pointer: str, received: int) -
         traits={TRAITS.get(name, name): None if value == "" else value},
         consent=(ConsentChange("marketing", "withdrawn"),) if gone else (),
     )
+
+
+def _contact(item: dict[str, Any], pointer: str, received: int) -> Reading:
+    """A contact as a search or a batch read answers it, beside the number of its portal."""
+    contact = inner(item, "contact")
+    if contact.get("archived"):
+        return "contact: it is archived"
+    number = required(contact, "id", "a contact", f"{pointer}/contact")
+    properties = {name: value for name, value in inner(contact, "properties").items() if isinstance(value, str)}
+    changed = properties.get("lastmodifieddate") or text(contact.get("updatedAt"))
+    at, clock = dated(changed, received=received)
+    portal = text(item.get("portalId"))
+    out = properties.get(OPTOUT, "").lower() == "true"
+    return [
+        Event(
+            id=key("contact", portal, number, changed),
+            kind="identify",
+            name="Identify",
+            at=at,
+            received=received,
+            source="hubspot",
+            identifiers=ordered(
+                [
+                    Identifier("hubspot_contact_id", key(portal, number)),
+                    *(identifier(kind, properties.get(name)) for name, kind in IDENTIFIERS.items()),
+                ]
+            ),
+            traits=present({TRAITS.get(n, n): value for n, value in properties.items() if n not in BOOKKEEPING}),
+            context=clock | ({"portal": portal} if portal else {}),
+            consent=(ConsentChange("marketing", "withdrawn"),) if out else (),
+        )
+    ]
 
 
 def _event(

@@ -189,7 +189,20 @@ def _json(item: Any, pointer: str, received: int) -> Reading:
     """A change, or a notification in the form in which it went into quarantine."""
     if isinstance(item, dict) and item.keys() == {"Id", "type", "fields"}:
         return _notification(item, pointer, received)
+    if isinstance(item, dict) and "attributes" in item:
+        return _record(item, pointer, received)
     return _change(item, pointer, received)
+
+
+def _record(item: dict[str, Any], pointer: str, received: int) -> Reading:
+    """A record as a query answers it."""
+    kind = text(inner(item, "attributes").get("type"))
+    if kind not in PEOPLE:
+        return f"{label(kind)}: it is no person"
+    record = required(item, "Id", kind, pointer)
+    changed = text(item.get("SystemModstamp")) or text(item.get("LastModifiedDate"))
+    fields = {name: value for name, value in item.items() if name != "attributes"}
+    return [_identify(kind, record, fields, key("record", record, changed), (changed,), received, {})]
 
 
 def _change(change: Any, pointer: str, received: int) -> Reading:
