@@ -77,6 +77,11 @@ def test_other_columns_are_named_by_a_mapping(folder: Path) -> None:
         ("record_id,email\n1,a@b.net\n1,c@d.net\n", (), "line 3: '1' comes a second time"),
         ("record_id,email\n,a@b.net\n", (), "line 2: there is no record_id"),
         ("record_id,email\n1,a@b.net,more\n", (), "line 2: more cells than the header"),
+        ("", (), "is empty: its first line"),
+        ('record_id,email\n1,"a\n2,b\n', (), "must end with one"),
+        ("record_id,email,E-Mail\n1,a,b\n", (), "has 2 columns 'email'"),
+        (PEOPLE, ("--map", "emial=email"), "did you mean 'email'?"),
+        (PEOPLE, ("--map", "email=frist_name"), "did you mean 'first_name'?"),
         (PEOPLE, ("--map", "dob"), "write it as OURS=THEIRS"),
         (PEOPLE, ("--map", "birthday=born"), "'birthday' is not one of our columns"),
         (PEOPLE, ("--map", "dob=born"), "has no column 'born'"),
@@ -100,3 +105,21 @@ def test_a_file_that_is_missing_or_not_text_is_told(folder: Path, capsys: pytest
     (folder / "latin.csv").write_bytes("record_id,first_name\n1,José\n".encode("latin-1"))
     assert dedup(folder, file="latin.csv") == 1
     assert "is not UTF-8" in capsys.readouterr().err
+    (folder / "wide.csv").write_bytes(PEOPLE.encode("utf-16"))
+    assert dedup(folder, file="wide.csv") == 1
+    assert "iconv -f UTF-16" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_cells_may_be_parted_otherwise_and_columns_spelled_otherwise(folder: Path, delimiter: str) -> None:
+    header, *lines = PEOPLE.replace("record_id,first_name", "Record ID,First Name").splitlines()
+    text = "\r\n".join([header.upper(), *lines]).replace(",", delimiter)
+    (folder / "theirs.csv").write_bytes(text.encode("utf-8-sig"))
+    assert dedup(folder, file="theirs.csv") == 0
+    assert [row["cluster_id"] for row in rows(folder / "clusters.csv")] == ["a", "a", "c"]
+
+
+def test_a_file_with_a_header_alone_has_no_people(folder: Path) -> None:
+    (folder / "none.csv").write_text(PEOPLE.splitlines()[0] + "\n")
+    assert dedup(folder, file="none.csv") == 0
+    assert rows(folder / "clusters.csv") == []

@@ -1,8 +1,9 @@
 """``tailor dedup FILE.csv --out CLUSTERS.csv``: which records of a file are one person's, without a cloud; and
 ``tailor dedup --now``: the same among the people of a deployment, which joins them.
 
-The file needs a ``record_id`` and some of the columns of :data:`tailor.rules.matching.normalise.COLUMNS`; others are
-ignored, and ``--map`` renames. ``CLUSTERS.csv`` has ``record_id,cluster_id``, one line a record. ``--pairs`` writes
+The file needs a ``record_id`` and some of the columns of :data:`tailor.rules.matching.normalise.COLUMNS`, in whatever
+case and punctuation (``First Name``, ``E-Mail``); others are ignored, and ``--map`` renames. Cells are parted by
+commas, semicolons, tabs or bars. ``CLUSTERS.csv`` has ``record_id,cluster_id``, one line a record. ``--pairs`` writes
 each pair that was joined, or that a person should look at, with its weight and the reasons field by field.
 """
 
@@ -14,11 +15,13 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tailor.cli import duplicates
 from tailor.cli.text import columns
+from tailor.kernel.fields import nearest
 from tailor.rules.matching.normalise import COLUMNS, Record, normalise
 
 if TYPE_CHECKING:
@@ -110,7 +113,8 @@ def mapping(given: Sequence[str]) -> dict[str, str]:
         if not equals or not their:
             raise Unusable(f"--map {one!r}: write it as OURS=THEIRS, such as dob=birthday")
         if ours not in COLUMNS:
-            raise Unusable(f"--map {one!r}: {ours!r} is not one of our columns, which are {', '.join(COLUMNS)}")
+            hint = nearest(ours, COLUMNS) or f", which are {', '.join(COLUMNS)}"
+            raise Unusable(f"--map {one!r}: {ours!r} is not one of our columns{hint}")
         theirs[ours] = their
     return theirs
 
@@ -120,38 +124,77 @@ def _records(path: Path, theirs: dict[str, str], tell: Callable[[str], None]) ->
     seen: set[str] = set()
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
+            header = file.readline()
+            if not header.strip():
+                raise Unusable(f"{path} is empty: its first line must name the columns")
+            reader = csv.DictReader(chain([header], file), delimiter=_delimiter(header), strict=True)
             named = _named(path, reader.fieldnames or [], theirs)
-            for row in reader:
+            for row in _rows(path, reader):
                 raw = {ours: row[their] for ours, their in named.items()}
                 identity = (raw["record_id"] or "").strip()
                 if None in row:
-                    raise Unusable(f"{path}, line {reader.line_num}: more cells than the header has columns")
+                    detail = "more cells than the header has columns; put cells that hold the delimiter in quotes"
+                    raise Unusable(f"{path}, line {reader.line_num}: {detail}")
                 if not identity:
                     raise Unusable(f"{path}, line {reader.line_num}: there is no {named['record_id']}")
                 if identity in seen:
-                    raise Unusable(f"{path}, line {reader.line_num}: {identity!r} comes a second time")
+                    detail = "ids must be unique; --map record_id=COLUMN takes another column"
+                    raise Unusable(f"{path}, line {reader.line_num}: {identity!r} comes a second time; {detail}")
                 seen.add(identity)
                 if len(seen) % PAGE == 0:
                     tell(f"reading: {len(seen):,} records")
                 yield normalise(raw | {"record_id": identity})
     except UnicodeDecodeError as error:
-        raise Unusable(f"{path} is not UTF-8 (byte {error.start}): save it as CSV UTF-8") from None
-    except (OSError, csv.Error) as error:
-        raise Unusable(f"{path}: {error.strerror if isinstance(error, OSError) else error}") from None
+        wide = error.object[error.start : error.start + 2] in (b"\xff\xfe", b"\xfe\xff")
+        charset = "UTF-16" if wide else "WINDOWS-1252"
+        detail = f"convert it, such as by: iconv -f {charset} -t UTF-8 {path.name}"
+        raise Unusable(f"{path} is not UTF-8 (byte {error.start}): {detail}") from None
+    except OSError as error:
+        raise Unusable(f"{path}: {error.strerror}") from None
+
+
+def _rows(path: Path, reader: csv.DictReader[str]) -> Iterator[dict[str, str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        # A cell without an end swallows the rest of the file, and is found where that ends or grows too large.
+        detail = f"{error}; a cell that begins with a quote must end with one"
+        raise Unusable(f"{path}, line {reader.line_num}: {detail}") from None
+
+
+def _delimiter(header: str) -> str:
+    """The character that parts the header into most columns."""
+    return max(",;\t|", key=header.count)
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())
 
 
 def _named(path: Path, header: Sequence[str], theirs: dict[str, str]) -> dict[str, str]:
     """Our columns and what they are called in the file."""
     if missing := [their for their in theirs.values() if their not in header]:
-        raise Unusable(f"{path} has no column {missing[0]!r}; it has {', '.join(header) or 'no header'}")
-    named = {ours: theirs.get(ours, ours) for ours in COLUMNS if theirs.get(ours, ours) in header}
+        hint = nearest(missing[0], header) or f"; it has {', '.join(header)}"
+        raise Unusable(f"{path} has no column {missing[0]!r}{hint}")
+    alike: dict[str, list[str]] = {}
+    for name in header:
+        alike.setdefault(_plain(name), []).append(name)
+    named = {}
+    for ours in COLUMNS:
+        found = [theirs[ours]] if ours in theirs else alike.get(_plain(ours), [])
+        if len(found) > 1:
+            raise Unusable(
+                f"{path} has {len(found)} columns {ours!r}: choose one by --map {ours}=COLUMN, or rename one"
+            )
+        if found:
+            named[ours] = found[0]
     if "record_id" not in named:
-        raise Unusable(f"{path} has no column 'record_id': name the one that has, such as --map record_id=id")
+        detail = "name the one that has the ids, such as --map record_id=id"
+        raise Unusable(f"{path} has no column 'record_id': {detail}; it has {', '.join(header)}")
     if len(named) == 1:
         raise Unusable(
             f"{path} has nothing to compare: name its columns, such as --map first_name=Vorname; "
-            f"ours are {', '.join(COLUMNS)}"
+            f"ours are {', '.join(COLUMNS)}; it has {', '.join(header)}"
         )
     return named
 

@@ -58,12 +58,13 @@ CHUNK = 400_000
 """Pairs compared at a time, which bounds the memory it takes."""
 
 
-def compare(table: Table, one: Codes, other: Codes) -> Levels:
-    """Levels of the pairs of rows ``one[k]``, ``other[k]``."""
+def compare(table: Table, one: Codes, other: Codes, *, progress: Callable[[int], None] = lambda done: None) -> Levels:
+    """Levels of the pairs of rows ``one[k]``, ``other[k]``; ``progress`` is told how many are done."""
     levels = np.zeros((len(FIELDS), len(one)), np.int8)
     weights = _token_weights(table)
     common = {name: _common(table, name) for name in ("first", "last")}
     for start in range(0, len(one), CHUNK):
+        progress(start)
         part = slice(start, start + CHUNK)
         _Pairs(table, one[part], other[part], levels[:, part], weights, common).fill()
     return levels

@@ -105,8 +105,7 @@ def resolve(
     table = tabulate(placed(list(records)))
     progress(f"looking for candidates among {len(table):,} records")
     pairs = candidates(table)
-    progress(f"comparing {len(pairs):,} pairs")
-    levels = compare(table, pairs.one, pairs.other)
+    levels = _compared(table, pairs, progress)
     progress("weighing the evidence")
     fitted = model or estimate(table, pairs, levels)
     weights = weigh(fitted, table, levels, pairs.one, pairs.other)
@@ -189,8 +188,7 @@ def likely(
     table: Table, pairs: Candidates, model: Model, *, progress: Callable[[str], None] = lambda step: None
 ) -> Likely:
     """Compare and weigh pairs; keeps those that may be joined, and those that a person should look at."""
-    progress(f"comparing {len(pairs):,} pairs")
-    levels = compare(table, pairs.one, pairs.other)
+    levels = _compared(table, pairs, progress)
     progress("weighing the evidence")
     weights = weigh(model, table, levels, pairs.one, pairs.other)
     sure = _joinable(model, table, levels, weights, pairs.one, pairs.other)
@@ -227,6 +225,13 @@ def cluster(table: Table, found: Likely, model: Model) -> list[int]:
     )
     answer: list[int] = labels.tolist()
     return answer
+
+
+def _compared(table: Table, pairs: Candidates, progress: Callable[[str], None]) -> Levels:
+    def tell(done: int) -> None:
+        progress(f"comparing {len(pairs):,} pairs" + (f", {done / len(pairs):.0%} done" if done else ""))
+
+    return compare(table, pairs.one, pairs.other, progress=tell)
 
 
 def judge(table: Table, model: Model) -> Callable[[Codes, Codes], tuple[Floats, Flags]]:
