@@ -182,6 +182,32 @@ def live(shop: Shop, everybody: Sequence[Someone], steps: Steps) -> tuple[Played
     return played, sample_day.compare(everybody, shop.mailbox.messages(), played.flip)
 
 
+def join_doubles(shop: Shop, everybody: Sequence[Someone], steps: Steps) -> list[str]:
+    """Deduplicate as at night, show who was joined and why, and undo one; answers every difference from what was
+    expected."""
+    wanted = sample_day.doubles(everybody)
+    found: list[str] = []
+    with steps.step("Find who is there twice, as at night (tailor dedup --now)") as progress:
+        report = json.loads(shop.tailor("dedup", "--now", "--quiet", "--json"))
+        progress(f"{report['counts']['joined']} joined, {report['counts']['review']} left to look at")
+    merged = json.loads(shop.tailor("duplicates", "list", "--merged", "--json"))
+    if len(merged) != len(wanted):
+        found.append(f"{len(merged)} were joined instead of the {len(wanted)} who came twice")
+    for one in wanted:
+        people = [json.loads(shop.tailor("person", email, "--json")) for email in (one.email, sample_day.mistyped(one))]
+        if people[0]["id"] != people[1]["id"]:
+            found.append(f"{one.email} and {sample_day.mistyped(one)} are still two")
+    if merged:
+        with steps.step("Undo one of them (tailor duplicates undo)") as progress:
+            pair = merged[-1]
+            undone = json.loads(shop.tailor("duplicates", "undo", pair["id"], "--json"))
+            progress(f"{' and '.join(undone['people'])} are two again")
+        states = [one["state"] for one in json.loads(shop.tailor("duplicates", "list", "--merged", "--json"))]
+        if states.count("undone") != 1:
+            found.append(f"undoing one of {len(merged)} left {states.count('undone')} undone")
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; see the module docstring."""
     options = _parser().parse_args(arguments)
@@ -193,6 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ports = Ports(options.port, options.api_port, options.mailbox_port)
         with opened(ports, steps) as shop:
             played, differences = live(shop, everybody, steps)
+            differences += join_doubles(shop, everybody, steps)
             _report(shop, everybody, played, differences)
             if not options.once:
                 print("\nCtrl-C ends it all and leaves nothing behind.", flush=True)
@@ -287,6 +314,9 @@ def _report(shop: Shop, everybody: Sequence[Someone], played: Played, difference
             print(f"  {difference}")
     else:
         print(f"\nAll {len(messages)} letters are as expected, and nobody else got one.")
+    print("\nWho was there twice, and why they are one now (tailor duplicates list --merged)\n")
+    for line in shop.tailor("duplicates", "list", "--merged", "--limit", "4").splitlines():
+        print(f"  {line}")
     print("\nWhy not? The system's own answer, for one of each kind:")
     for group in sample_day.GROUPS:
         if not group.letter and group.name != "anonymous":

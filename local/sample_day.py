@@ -61,6 +61,21 @@ GROUPS = (
     Group("anonymous", 20, "looked 50 h ago, left no address"),
 )
 
+DOUBLES = 12
+"""So many of ``fresh`` come twice: known to the shop, and as a stranger at the newsletter who mistypes the address."""
+_SURNAMES = (
+    "Haverly",
+    "Okafor",
+    "Lindqvist",
+    "Marchetti",
+    "Petrenko",
+    "Sandoval",
+    "Thorsen",
+    "Ueda",
+    "Vranić",
+    "Zwick",
+)
+
 ADA = 1
 """The number of the one whom examples speak of: she likes the outdoors, runs, and is written to."""
 
@@ -169,6 +184,26 @@ def examples(everybody: Iterable[Someone]) -> tuple[Someone, Someone, Someone]:
     looking, bought = (next(one for one in known if one.group.name == name) for name in ("fresh", "buyer"))
     caring = next(one for one in known if one.eco and "sustainable fashion" in one.interests)
     return looking, bought, caring
+
+
+def doubles(everybody: Iterable[Someone]) -> tuple[Someone, ...]:
+    """Those who come twice."""
+    return tuple(one for one in everybody if one.group.name == "fresh")[:DOUBLES]
+
+
+def mistyped(one: Someone) -> str:
+    """The address that somebody who comes twice leaves the second time."""
+    return one.email.replace("@example.com", "@exmaple.com")
+
+
+def _home(one: Someone) -> dict[str, Any]:
+    """What tells of somebody who comes twice that they are the same."""
+    return {
+        "firstName": one.first_name or "Kim",
+        "lastName": _SURNAMES[one.number % len(_SURNAMES)],
+        "birthDate": f"{1950 + one.number % 50}-0{1 + one.number % 9}-1{one.number % 10}",
+        "address": {"street": f"{one.number} High Street", "city": "Springfield", "postalCode": f"62{one.number:03}"},
+    }
 
 
 def expected(everybody: Iterable[Someone]) -> dict[str, Expected]:
@@ -287,6 +322,13 @@ class _Day:
         known = {name: value for name, value in traits.items() if value}
         self.call("identify", one, one.user_id, known, context=context, at=at)
 
+    def come_twice(self, one: Someone, at: int) -> None:
+        """Give an address and a birthday in the shop, and again at the newsletter."""
+        context = {"consent": {"categoryPreferences": {"Marketing": True, "Analytics": False}}}
+        self.call("identify", one, one.user_id, {"email": one.email, **_home(one)}, context=context, at=at)
+        stranger = {"anonymous_id": f"newsletter-{one.number}"}
+        self.call("identify", one, None, {"email": mistyped(one), **_home(one)}, context=context, at=at, **stranger)
+
     def view(self, one: Someone, at: int) -> None:
         who = {"anonymous_id": f"a-{one.number}"} if one.group.name == "anonymous" else {"user_id": one.user_id}
         properties = {"name": one.product, "category": _PRODUCTS[one.product]}
@@ -361,6 +403,8 @@ def play(everybody: Iterable[Someone], doors: Doors, *, clock: Callable[[], int]
     try:
         for one in everybody:
             _introduce(day, one, clock())
+        for one in doubles(everybody):
+            day.come_twice(one, clock() - 30 * DAY)
         day.flush()
         settle()
         # Those whose minute it is come last, so that the minute is still ahead when they are in.

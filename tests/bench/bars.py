@@ -54,6 +54,30 @@ BARS = (
     Bar("import_peak_mb", "MB", at_most=150),
     Bar("import_peak_ratio_to_small", "×", at_most=1.2),
     Bar("import_ratio_to_naive", "×"),
+    Bar("dedup_records_per_s_100k", "records/s/core", at_least=2_000),
+    Bar("dedup_records_per_s_*", "records/s/core"),
+    Bar("dedup_growth_exponent", "", at_most=1.15),
+    Bar("dedup_peak_mb_*", "MB"),
+    Bar("dedup_ratio_to_splink", "×"),
+    *(
+        bar
+        for name, f1, precision in (
+            ("cdp_open", 0.94, 0.975),
+            ("pseudo_open", 0.976, 0.99),
+            ("febrl_fam_open", 0.981, 0.995),
+            ("febrl_gen_open", 0.99, 0.998),
+            ("fake_1000", 0.94, 0.99),
+            ("hist_open", 0.90, 0.985),
+            ("febrl3", 0.992, 0.998),
+            ("febrl4", 0.992, 0.998),
+            ("rldata500", 0.965, 0.98),
+            ("ece_org", 0.86, 0.90),
+        )
+        for bar in (
+            Bar(f"dedup_f1_{name}", "", at_least=f1),
+            Bar(f"dedup_precision_{name}", "", at_least=precision),
+        )
+    ),
     Bar("init_ms_send", "ms of CPU", at_most=350),
     Bar("init_ms_api", "ms of CPU"),
     Bar("init_ms_*", "ms of CPU", at_most=450),

@@ -24,7 +24,7 @@ sys.modules["awscrt"] = None  # type: ignore[assignment]
 # What is compared with lives in an environment of its own; what both hold is this one's.
 sys.path.append(str(ROOT / ".local/bench/lib/python3.13/site-packages"))
 
-from bench import absorb, bars, doors, fuzz, imports, letters, load, segments, startup  # noqa: E402
+from bench import absorb, bars, dedup, doors, fuzz, imports, letters, load, segments, startup  # noqa: E402
 from bench.deployment import FUNCTIONS, deploy  # noqa: E402
 
 
@@ -49,6 +49,7 @@ def measure_package() -> dict[str, float]:
 PARTS: dict[str, Callable[[], dict[str, float]]] = {
     "segments": segments.run,
     "absorb": absorb.run,
+    "dedup": dedup.run,
     "imports": imports.run,
     "letters": letters.run,
     "doors": doors.run,
