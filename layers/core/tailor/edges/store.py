@@ -340,8 +340,9 @@ class Store:
                 "update_item",
                 TableName=self._ledger,
                 Key=pack_item({"pk": identifier_key(identifier.kind, identifier.value), "sk": "I"}),
-                UpdateExpression="SET shared = :n",
+                UpdateExpression="SET #shared = :n",
                 ConditionExpression="p = :p",
+                ExpressionAttributeNames={"#shared": "shared"},
                 ExpressionAttributeValues=pack_item({":n": rivals, ":p": holder}),
             )
         except Stale:

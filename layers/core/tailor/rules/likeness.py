@@ -1,7 +1,7 @@
 """A person as a record that can be compared: which of what sources send tells people apart.
 
 Whatever is known is used for this one purpose, declared or not, and goes nowhere else: what leaves the comparison are
-levels and weights. ``tests/test_gate.py`` names this module among the few that read attributes past the gate.
+levels and weights.
 """
 
 from __future__ import annotations
