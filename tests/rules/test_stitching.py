@@ -80,6 +80,18 @@ def test_what_a_signed_in_person_adds_is_theirs_up_to_the_limit() -> None:
     assert len(place(("user_id", "u-1"), ("email", "more@x.com"), rules=wider, full=full).claims) == 1
 
 
+def test_a_record_of_a_vendor_outlasts_its_address_and_a_device_does_not() -> None:
+    contact = {"hubspot_contact_id": ["7"], "email": ["old@x.com"]}
+    changed = place(("email", "new@x.com"), ("hubspot_contact_id", "7"), contact=contact)
+    assert (changed.home, changed.claims) == ("contact", [Identifier("email", "new@x.com")])
+    joined = place(("email", "eve@x.com"), ("hubspot_contact_id", "7"), contact=contact, eve=EVE)
+    assert (joined.home, joined.joins) == ("contact", ["eve"])
+    device = {"ga_client_id": ["7"], "email": ["old@x.com"]}
+    assert place(("email", "new@x.com"), ("ga_client_id", "7"), device=device).home is None
+    rules = Identification(priority=("email", "user_id"))
+    assert place(("email", "new@x.com"), ("ga_client_id", "7"), rules=rules, device=device).home is None
+
+
 def test_a_role_mailbox_names_nobody_beside_something_that_does() -> None:
     team = {"user_id": ["u-1"], "email": ["info@x.com"]}
     found = place(("user_id", "u-2"), ("email", "info@x.com"), team=team)

@@ -49,6 +49,8 @@ LONG_LEASE = 16 * MINUTE
 """Longer than any worker lives, for what is done in one go."""
 PACE = 3_000
 """People matched in a second, cautiously; what would not end in the time left is not begun."""
+MOST = 870.0
+"""Seconds that a fresh worker has at least: with so many left it is always tried."""
 SAMPLES = 10
 STAGES = ("heal", "match", "gather", "apply", "done")
 
@@ -209,7 +211,7 @@ class _Worker:
     # ---- finding pairs
 
     def _time_for(self, people: int) -> bool:
-        return self.left() > 20 + people / PACE
+        return self.left() > min(20 + people / PACE, MOST)
 
     def _match(self, run: Run) -> Run | None:
         """Everything between the pages of people and the plan, in one go; of several shards, what they have found."""

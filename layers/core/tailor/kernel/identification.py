@@ -29,8 +29,16 @@ Join = Literal["arrival", "night", "review"]
 Meeting = Literal["careful", "eager"]
 Survivorship = Literal["recent", "oldest", "trusted", "verified", "union"]
 
-PRIORITY = ("person", "user_id", "shopify_customer_id", "email", "phone", "anonymous_id")
-"""Kinds from the strongest to the weakest; a kind not listed stands before the last."""
+PRIORITY = ("user_id", "shopify_customer_id", "email", "phone", "anonymous_id")
+"""Kinds from the strongest to the weakest. A kind not listed is a vendor's id of a record: it stands before ``email``,
+for an address changes and the record stays."""
+DEVICES = frozenset(
+    {
+        *("ga_client_id", "ga_app_instance_id", "adobe_ecid", "adobe_visitor_id", "adobe_custom_visitor_id"),
+        *("tealium_visitor_id", "didomi_user_id"),
+    }
+)
+"""Kinds that tell a browser or an app, as ``anonymous_id`` does, and count as it."""
 LIMITS = {"user_id": 1, "shopify_customer_id": 1, "email": 5, "phone": 5, "anonymous_id": 100}
 """How many of a kind a person may hold; kinds not listed: :data:`ANY`."""
 ANY = 20
@@ -72,11 +80,17 @@ class Identification:
         """Sort key of a kind: lower is stronger. ``person`` is always the strongest."""
         if kind == "person":
             return -1
-        return self.priority.index(kind) if kind in self.priority else len(self.priority) - 2
+        if kind in self.priority:
+            return 2 * self.priority.index(kind)
+        if kind in DEVICES:
+            return self.rank("anonymous_id")
+        if kind == "anonymous_id":
+            return 2 * len(self.priority)
+        return 2 * self.priority.index("email") - 1 if "email" in self.priority else 0
 
     def limit(self, kind: str) -> int:
         """How many of a kind one person may hold."""
-        return self.limits.get(kind, ANY)
+        return self.limits.get(kind, self.limits.get("anonymous_id", ANY) if kind in DEVICES else ANY)
 
     def nobody(self, one: Identifier) -> bool:
         """Whether this value has been said to identify nobody."""

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from tailor.kernel.event import Identifier
-from tailor.kernel.identification import Identification
 from tailor.kernel.journey import Journey
 from tailor.kernel.person import MARKS, NAMES, Person, merged_entries
 from tailor.rules.consent import join
 from tailor.rules.profile import compute
 
-_STANDARD = Identification()
+_ORDER = ("person", "user_id", "shopify_customer_id", "email", "phone", "anonymous_id")
 
 NOBODY = frozenset(
     {
@@ -90,9 +89,10 @@ def impersonal(one: Identifier) -> bool:
 
 
 def ordered(identifiers: list[Identifier | None]) -> tuple[Identifier, ...]:
-    """The usable ones without repeats, strongest kind first."""
+    """The usable ones without repeats, in a fixed order of kinds; those of vendors before the last. Which is the
+    stronger is for the programme to say."""
     found = dict.fromkeys(one for one in identifiers if one is not None)
-    return tuple(sorted(found, key=lambda one: _STANDARD.rank(one.kind)))
+    return tuple(sorted(found, key=lambda one: _ORDER.index(one.kind) if one.kind in _ORDER else len(_ORDER) - 2))
 
 
 def held(person: Person) -> list[Identifier]:
