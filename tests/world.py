@@ -44,6 +44,8 @@ ENVIRONMENT = {
     "LEDGER_TABLE": "ledger",
     "INGEST_QUEUE_URL": "ingest",
     "SEND_QUEUE_URL": "send",
+    "BROADCAST_QUEUE_URL": "broadcast",
+    "SEND_WORKERS": "2",
     "NOTIFY_QUEUE_URL": "notify",
     "IMPORT_QUEUE_URL": "import",
     "BULK_QUEUE_URL": "bulk",
@@ -59,7 +61,7 @@ ENVIRONMENT = {
     "LOG_LEVEL": "INFO",
 }
 NIGHT = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000, aws_request_id="request", function_name="f")
-QUEUES = ("ingest", "send", "notify", "import", "bulk")
+QUEUES = ("broadcast", "ingest", "send", "notify", "import", "bulk")
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_request_id="request", function_name="f")
 
 
@@ -118,12 +120,13 @@ def create_tables(client: Any) -> None:
     )
 
 
-_STATEMENT = re.compile(r'UPDATE "(\w+)" (.+) WHERE pk=\? AND v=\?')
-_CLAUSE = re.compile(r"(SET|REMOVE) (\w+)(?:=\?)?")
+_STATEMENT = re.compile(r'UPDATE "(\w+)" (.+) WHERE (.+)')
+_CLAUSE = re.compile(r'(SET|REMOVE) "?(\w+)"?(?:=\?)?')
+_EQUALS = re.compile(r'"?(\w+)"?=\?')
 
 
 class Dynamo:
-    """moto's client, with the one PartiQL statement we use done by UpdateItem (moto parses no second SET and drops
+    """moto's client, with the PartiQL statements we use done by UpdateItem (moto parses no second SET and drops
     conditions), and with every new outbox put on the stream, as DynamoDB does whatever becomes of the caller."""
 
     def __init__(self, client: Any, gate: Gate, stream: list[dict[str, Any]]) -> None:
@@ -148,28 +151,33 @@ class Dynamo:
     def _statement(self, statement: dict[str, Any]) -> dict[str, Any]:
         match = _STATEMENT.fullmatch(statement["Statement"])
         assert match, statement
-        *values, pk, version = statement["Parameters"]
+        wanted = _EQUALS.findall(match[3])
+        values, known = statement["Parameters"][: -len(wanted)], statement["Parameters"][-len(wanted) :]
+        found = dict(zip(wanted, known, strict=True))
+        key = {name: found.pop(name) for name in ("pk", "sk") if name in found}
         clauses = _CLAUSE.findall(match[2])
         sets = [name for verb, name in clauses if verb == "SET"]
         removes = [name for verb, name in clauses if verb == "REMOVE"]
-        names = {f"#{name}": name for name in (*sets, *removes, "v")}
+        names = {f"#{name}": name for name in (*sets, *removes, *found)}
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in sets)
         if removes:
             expression += " REMOVE " + ", ".join(f"#{name}" for name in removes)
         try:
             self._client.update_item(
                 TableName=match[1],
-                Key={"pk": pk},
+                Key=key,
                 UpdateExpression=expression,
-                ConditionExpression="#v = :was",
+                ConditionExpression=" AND ".join(f"#{name} = :was_{name}" for name in found),
                 ExpressionAttributeNames=names,
-                ExpressionAttributeValues={f":{n}": v for n, v in zip(sets, values, strict=True)} | {":was": version},
+                ExpressionAttributeValues={f":{n}": v for n, v in zip(sets, values, strict=True)}
+                | {f":was_{name}": value for name, value in found.items()},
             )
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
             return {"Error": {"Code": "ConditionalCheckFailed"}, "TableName": match[1]}
-        self._emit({"pk": pk, **dict(zip(sets, values, strict=True))})
+        if match[1] == "people":
+            self._emit({**key, **dict(zip(sets, values, strict=True))})
         return {"TableName": match[1]}
 
     def _emit(self, item: dict[str, Any]) -> None:
@@ -204,6 +212,13 @@ class Ses:
     now: Callable[[], int]
     moods: list[str] = field(default_factory=list)
     mails: list[dict[str, Any]] = field(default_factory=list)
+    rate: float = 1_000_000.0
+    daily: float = 1_000_000.0
+
+    def get_account(self) -> dict[str, Any]:
+        """The quota of an account that will do for a test."""
+        quota = {"MaxSendRate": self.rate, "Max24HourSend": self.daily, "SentLast24Hours": float(len(self.mails))}
+        return {"SendQuota": quota, "SendingEnabled": True}
 
     def send_email(self, **request: Any) -> dict[str, str]:
         return self.gate.pass_through(lambda: self._send(request))  # type: ignore[no-any-return]
@@ -273,7 +288,13 @@ class World:
             return Passing(_s3(), self.gate)
         return {
             "dynamodb": self.dynamo,
-            "sqs": SimpleNamespace(send_message_batch=send_message_batch, change_message_visibility=hide),
+            "sqs": SimpleNamespace(
+                send_message_batch=send_message_batch,
+                change_message_visibility=hide,
+                get_queue_attributes=lambda QueueUrl, AttributeNames: {
+                    "Attributes": {AttributeNames[0]: str(len(self.queues[QueueUrl]))}
+                },
+            ),
             "events": SimpleNamespace(put_events=put_events),
             "sesv2": self.ses,
             "secretsmanager": SimpleNamespace(get_secret_value=lambda SecretId: {"SecretString": f"secret-{SecretId}"}),
@@ -290,6 +311,10 @@ class World:
             for e in entries
         ]
         return {"FailedEntryCount": 0}
+
+    def sleep(self, seconds: float) -> None:
+        """Time passes while a worker waits."""
+        self.now += max(1, round(seconds * 1000))
 
     def new_id(self, now: int) -> str:
         self._ids += 1
@@ -330,20 +355,27 @@ class World:
     def pump(self, *, twice: bool = False, chaos: Random | None = None, batch: int = 10) -> None:
         """Let the workers work until nothing is left to do. A killed worker's records come again."""
         for _ in range(400):
-            waiting = self.queues["ingest"] or self.queues["bulk"] or self.queues["send"]
+            waiting = self.queues["ingest"] or self.queues["bulk"] or self.queues["send"] or self.queues["broadcast"]
             if not (waiting or self.relayed < len(self.stream)):
                 return
             self._work("absorb", "ingest", twice, chaos, batch)
             self._work("absorb", "bulk", twice, chaos, batch)
             self._relay(twice)
             self._work("send", "send", twice, chaos, batch)
+            self._work("send", "broadcast", twice, chaos, batch)
             if self._stuck():
                 return
         raise AssertionError("the workers never come to rest")
 
     def _stuck(self) -> bool:
         """Only messages are left that wait for time to pass."""
-        left = (tuple(self.queues["ingest"]), tuple(self.queues["send"]), self.relayed, len(self.stream))
+        left = (
+            tuple(self.queues["ingest"]),
+            tuple(self.queues["send"]),
+            tuple(self.queues["broadcast"]),
+            self.relayed,
+            len(self.stream),
+        )
         stuck = left == getattr(self, "_left", None)
         self._left = left
         return stuck
@@ -356,7 +388,15 @@ class World:
             chaos.shuffle(waiting)
         for start in range(0, len(waiting), batch):
             bodies = waiting[start : start + batch]
-            records = [{"messageId": str(i), "body": body} for i, body in enumerate(bodies)]
+            records = [
+                {
+                    "messageId": str(i),
+                    "receiptHandle": str(i),
+                    "eventSourceARN": f"arn:aws:sqs:x:1:{queue}",
+                    "body": body,
+                }
+                for i, body in enumerate(bodies)
+            ]
             try:
                 answer = app(function).handler({"Records": records}, CONTEXT)
             except Killed:
@@ -491,13 +531,25 @@ def world(monkeypatch: Any) -> Iterator[World]:
         create_tables(client)
         made = World(client)
         queues = (runtime.ingest_queue, runtime.send_queue, runtime.notify_queue, runtime.import_queue)
-        for part in (*queues, runtime.bulk_queue, runtime.imports, runtime.store, runtime.facts, runtime.mailer):
+        for part in (
+            *queues,
+            runtime.bulk_queue,
+            runtime.broadcast_queue,
+            runtime.imports,
+            runtime.store,
+            runtime.facts,
+            runtime.mailer,
+        ):
             part.cache_clear()
         runtime.signing_keys.cache_clear()
         runtime.public_url.cache_clear()
         runtime.admin_token.cache_clear()
         runtime._CACHE.clear()
         monkeypatch.setattr(runtime, "client", made.client)
+        runtime._PACES.clear()
+        # One after the other, so that a scenario is the same each time.
+        monkeypatch.setattr(app("send"), "_pool", lambda: SimpleNamespace(map=map))
+        monkeypatch.setattr(app("send"), "time", SimpleNamespace(sleep=made.sleep))
         monkeypatch.setattr(runtime, "now", lambda: made.now)
         monkeypatch.setattr(runtime, "person_id", made.new_id)
         monkeypatch.setattr(runtime, "count", lambda *_, **__: None)

@@ -226,6 +226,73 @@ class Clock(BaseModel):
     days: list[ClockDay]
 
 
+class CampaignRequest(Strict):
+    """A campaign as in a programme; only `template` and `audience` must be there."""
+
+    template: str = Field(description="Key of the template of its letter")
+    audience: Any = Field(description='A rule, such as `{"segment": KEY}`')
+    title: str | None = None
+    at: str | None = Field(None, description="Instant, or with `local` the time on each recipient's clock")
+    local: bool | None = None
+    not_after: str | None = Field(None, description="For how long a letter is of use, such as `2d`")
+    holdout: float | None = Field(None, description="Share of the audience that gets no letter, such as 0.05")
+    throttle: int | None = Field(None, description="Letters an hour")
+    ramp: list[int] | None = Field(None, description="Letters in the first hour, in the second, ...")
+    window: dict[str, Any] | None = Field(None, description="Local times at which letters may leave")
+    capped: Literal["skip", "wait"] | None = Field(
+        None, description="What happens where a frequency cap leaves no room"
+    )
+
+
+class Campaign(BaseModel):
+    """A campaign. `people`: those walked on this lap, by what became of them; `letters`: owed so far;
+    `deliveries`: letters by the states they have reached."""
+
+    key: str
+    title: str
+    template: str
+    state: Literal["draft", "scheduled", "running", "paused", "finished", "cancelled"]
+    why: str
+    document: dict[str, Any]
+    started: str | None
+    begins: str | None
+    finished: str | None
+    lap: int
+    progress: float
+    total: int
+    letters: int
+    people: dict[str, int]
+    deliveries: dict[str, int]
+    estimate: str | None = Field(description="When its last letter may have left")
+
+
+class TestRequest(Strict):
+    """Whom to send a test to."""
+
+    person: str = Field(min_length=1, max_length=100, description="Id of the person")
+
+
+class Tested(BaseModel):
+    """The test's message id."""
+
+    message: str
+
+
+class WarmUpDay(BaseModel):
+    """Letters on one day."""
+
+    day: int
+    letters: int
+
+
+class WarmUp(BaseModel):
+    """A plan by days, and how long the account would take at once (`null`: never)."""
+
+    letters: int
+    days: list[WarmUpDay]
+    at_once_ms: int | None
+
+
 class WebhookRequest(Strict):
     """Where to tell which facts: ``segment.entered``, ``segment.*``, ``*``, ..."""
 

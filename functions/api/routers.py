@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import campaigns
 import duplicates
 import imports
 import journeys
@@ -15,6 +16,7 @@ import segments
 import webhooks
 
 GROUPS = (
+    campaigns,
     keys,
     programmes,
     people,

@@ -1,16 +1,22 @@
-"""The send queue → SES, at most once a message."""
+"""The send queues → SES, at most once a message. Broadcasts have one of their own, so that nobody waits for them."""
 
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, lru_cache
 from typing import Any
 
 from tailor.edges import runtime
-from tailor.flows.deliver import Letterheads, Post, deliver
+from tailor.edges.bus import Queue
+from tailor.flows.broadcast import standing
+from tailor.flows.deliver import TOGETHER, Letterheads, Outcome, Post, deliver
 from tailor.kernel.errors import Transient
 from tailor.kernel.program import Program
 
+RESERVE_MS = 15_000
+"""Time kept for the letters at hand."""
 logger = runtime.logger()
 
 
@@ -19,8 +25,15 @@ def _letterheads(program: Program) -> Letterheads:
     return Letterheads(program)
 
 
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(TOGETHER)
+
+
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """SQS batch in, partial batch response out."""
+    records = event["Records"]
+    lane, queue = runtime.lane(records[0].get("eventSourceARN", ""))
     program = runtime.program()
     post = Post(
         store=runtime.store(),
@@ -31,21 +44,32 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         public_url=runtime.public_url(),
         owner=runtime.owner(),
         letterhead=_letterheads(program),
+        campaign=lambda key: runtime.soon(f"campaign:{key}", lambda: standing(key, runtime.store())),
+        pace=runtime.pace(lane),
+        clock=runtime.now,
+        sleep=time.sleep,
+        each=_pool().map,
+        patience=max(0, context.get_remaining_time_in_millis() - RESERVE_MS),
     )
-    failed = [record["messageId"] for record in event["Records"] if not _deliver(record, post)]
+    try:
+        outcomes = deliver([json.loads(record["body"]) for record in records], post)
+    except Transient as refused:
+        logger.warning("batch goes back", extra={"why": str(refused)})
+        return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in records]}
+    failed = [r["messageId"] for r, o in zip(records, outcomes, strict=True) if not _done(r, o, queue)]
     return {"batchItemFailures": [{"itemIdentifier": id} for id in failed]}
 
 
-def _deliver(record: dict[str, Any], post: Post) -> bool:
-    owed = json.loads(record["body"])
+def _done(record: dict[str, Any], outcome: Outcome, queue: Queue) -> bool:
+    message = json.loads(record["body"])["message"]
+    if outcome.error is not None:
+        logger.error("message failed", extra={"message_id": message}, exc_info=outcome.error)
+    logger.info("message", extra={"message_id": message, "state": outcome.state})
+    runtime.count("Messages", state=outcome.state)
+    if outcome.retry_after is None:
+        return True
     try:
-        state = deliver(owed, post, now=runtime.now())
-    except Transient as refused:
-        logger.info("message waits", extra={"message_id": owed["message"], "why": str(refused)})
-        return False
-    except Exception:
-        logger.exception("message failed", extra={"message_id": owed["message"]})
-        return False
-    runtime.count("Messages", state=state)
-    logger.info("message", extra={"message_id": owed["message"], "state": state})
-    return True
+        queue.postpone(record["receiptHandle"], outcome.retry_after)
+    except Transient:
+        logger.info("message comes back later than asked", extra={"message_id": message})
+    return False

@@ -1,8 +1,8 @@
 """DynamoDB on the loopback, in a process of its own: it answers at once, keeps state, and reckons what would be billed.
 
 Only the worker's CPU is measured, so this only has to be right about state and units. Run as a program it prints its
-port; ``POST /`` speaks DynamoDB's JSON protocol (and EventBridge's PutEvents, for the naive worker), ``POST /usage``
-answers :class:`Usage` as JSON and starts it anew.
+port; ``POST /`` speaks DynamoDB's JSON protocol (and EventBridge's PutEvents, for the naive worker), SES's paths take
+every letter, ``POST /usage`` answers :class:`Usage` as JSON and starts it anew.
 
 Units are those of on-demand tables (AWS: "DynamoDB read and write operations"): a write costs 1 WRU for each KB begun
 of the larger of the old and the new item, a read 0.5 RRU (consistent: 1) for each 4 KB begun, for an item not there as
@@ -31,8 +31,9 @@ Key = tuple[str, str]
 
 INDEXED = ("due_shard", "due_at")
 """Attributes of the ``due`` index; an item without them has no entry."""
-_STATEMENT = re.compile(r'UPDATE "(\w+)" (.+) WHERE pk=\? AND v=\?')
-_CLAUSE = re.compile(r"(SET|REMOVE) (\w+)(?:=\?)?")
+_STATEMENT = re.compile(r'UPDATE "(\w+)" (.+) WHERE (.+)')
+_CLAUSE = re.compile(r'(SET|REMOVE) "?(\w+)"?(?:=\?)?')
+_EQUALS = re.compile(r'"?(\w+)"?=\?')
 _SECTION = re.compile(r"\b(SET|ADD|REMOVE)\b")
 
 
@@ -164,9 +165,10 @@ class Tables:
         match = _STATEMENT.fullmatch(statement["Statement"])
         if match is None:
             raise ValueError(f"not understood: {statement['Statement']}")
-        *values, pk, version = statement["Parameters"]
-        item = self._find(match[1], {"pk": pk})
-        if item is None or item["v"] != version:
+        wanted = _EQUALS.findall(match[3])
+        values, known = statement["Parameters"][: -len(wanted)], statement["Parameters"][-len(wanted) :]
+        item = self._find(match[1], dict(zip(wanted, known, strict=True)))
+        if item is None or any(item.get(name) != value for name, value in zip(wanted, known, strict=True)):
             self._bill_write(item or {}, {})
             return {"Error": {"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"}}
         remaining = iter(values)
@@ -190,6 +192,8 @@ class Tables:
                     self._write(action["TableName"], action["Item"])
                 elif verb == "Update":
                     self._write(action["TableName"], self._updated(action))
+                elif verb == "ConditionCheck":
+                    self._bill_write(self._find(action["TableName"], action["Key"]) or {}, {})
         finally:
             self.usage.wru += self.usage.wru - before
         return {}
@@ -212,17 +216,24 @@ class Tables:
         return item
 
     def _check(self, table: str, key: Wire, request: Wire) -> None:
-        """``attribute_not_exists(a)`` and ``a = :b``, joined by AND."""
+        """``attribute_not_exists(a)``, ``a = :b`` and ``a < :b``, joined by AND, and these by OR."""
         if "ConditionExpression" not in request:
             return
         values, names = request.get("ExpressionAttributeValues", {}), request.get("ExpressionAttributeNames", {})
         item = self._find(table, key) or {}
-        for clause in _named(request["ConditionExpression"], names).split(" AND "):
-            absent = re.fullmatch(r"attribute_not_exists\s*\((\w+)\)", clause)
-            left, _, right = clause.partition(" = ")
-            if not (absent[1] not in item if absent else item.get(left) == values[right]):
-                self._bill_write(item, {})
-                raise ConditionFailed
+
+        def holds(clause: str) -> bool:
+            if absent := re.fullmatch(r"attribute_not_exists\s*\((\w+)\)", clause):
+                return absent[1] not in item
+            left, comparison, right = clause.split()
+            if comparison == "<":
+                return left in item and int(item[left]["N"]) < int(values[right]["N"])
+            return bool(item.get(left) == values[right])
+
+        ways = _named(request["ConditionExpression"], names).split(" OR ")
+        if not any(all(holds(one) for one in way.split(" AND ")) for way in ways):
+            self._bill_write(item, {})
+            raise ConditionFailed
 
     def _find(self, table: str, key: Wire) -> Wire | None:
         pk, sk = _key(key)
@@ -268,11 +279,18 @@ def serve() -> None:
             if self.path == "/usage":
                 usage, tables.usage = tables.usage, Usage()
                 return self._say(200, asdict(usage))
+            if self.path == "/v2/email/outbound-emails":
+                return self._say(200, {"MessageId": "0100019a-ses"})
             operation = self.headers["x-amz-target"].partition(".")[2]
             try:
                 return self._say(200, tables.answer(operation, json.loads(raw)))
             except ConditionFailed:
                 return self._say(400, _refusal(operation))
+
+        def do_GET(self) -> None:
+            """The quota of an account that is not what is measured."""
+            quota = {"MaxSendRate": 1e6, "Max24HourSend": 1e9, "SentLast24Hours": 0.0}
+            self._say(200, {"SendQuota": quota, "SendingEnabled": True})
 
         def _say(self, status: int, answer: Wire) -> None:
             body = json.dumps(answer).encode()

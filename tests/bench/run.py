@@ -24,7 +24,20 @@ sys.modules["awscrt"] = None  # type: ignore[assignment]
 # What is compared with lives in an environment of its own; what both hold is this one's.
 sys.path.append(str(ROOT / ".local/bench/lib/python3.13/site-packages"))
 
-from bench import absorb, bars, dedup, doors, fuzz, imports, letters, load, segments, startup  # noqa: E402
+from bench import (  # noqa: E402
+    absorb,
+    bars,
+    broadcasts,
+    dedup,
+    doors,
+    fuzz,
+    imports,
+    letters,
+    load,
+    segments,
+    send,
+    startup,
+)
 from bench.deployment import FUNCTIONS, deploy  # noqa: E402
 
 
@@ -55,6 +68,8 @@ PARTS: dict[str, Callable[[], dict[str, float]]] = {
     "doors": doors.run,
     "fuzz": fuzz.run,
     "load": load.run,
+    "send": send.run,
+    "simulation": broadcasts.run,
     "startup": measure_startup,
     "package": measure_package,
 }

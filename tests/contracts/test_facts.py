@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from shop import SHOP
 from tailor.edges.store import Write
+from tailor.flows import broadcast
 from tailor.flows.notify import Desk, _disable
 from tailor.flows.subscribe import FACTS
 from tailor.kernel.instants import DAY, HOUR, MINUTE
@@ -56,6 +58,21 @@ def life(shop: World) -> None:
     shop.pump()
 
 
+def campaigns(shop: World) -> None:
+    """One that ends, one that draws complaints, one that draws a few."""
+    sale = {"template": "come-back", "audience": {"did": "Order Completed"}}
+    for key, complaints in (("fine", 0), ("warned", 1), ("paused", 90)):
+        compiled = app("campaign").runtime.compiled()
+        broadcast.put(key, sale, shop.store, compiled, now=shop.now)
+        broadcast.start(key, shop.store, compiled, now=shop.now)
+        shop.store.tally(f"campaign:{key}", "DELIVERED", 900)
+        shop.store.tally(f"campaign:{key}", "COMPLAINED", complaints)
+        known = broadcast.broadcasts(shop.store)[key]
+        if complaints:
+            assert broadcast._keep(replace(known, state="running"), shop.store)
+    app("campaign").handler({"job": "campaigns"}, CONTEXT)
+
+
 def test_every_fact_has_a_contract_and_every_contract_a_fact() -> None:
     source = "".join(path.read_text() for path in (ROOT / "layers/core/tailor").rglob("*.py"))
     told = set(re.findall(r'"name": "([a-z]+\.[a-z_]+)"', source))
@@ -79,6 +96,7 @@ def test_what_is_published_is_as_the_contracts_say(shop: World) -> None:
     }
     shop.publish(document)
     life(shop)
+    campaigns(shop)
     desk: Any = Desk(shop.store, None, app("relay").runtime.facts(), None, lambda _: ())  # type: ignore[arg-type]
     _disable("wh_1", {"url": "https://shop.example"}, "HTTP 500", desk, shop.now + MINUTE)
     seen = set()

@@ -14,7 +14,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tailor.cli import dedup, duplicates, importing, journey, letters, operate, programme, quarantine, sending, source
+from tailor.cli import (
+    campaign,
+    dedup,
+    duplicates,
+    importing,
+    journey,
+    letters,
+    operate,
+    programme,
+    quarantine,
+    sending,
+    source,
+)
 from tailor.cli.client import Client, Refused, Unreachable
 from tailor.cli.text import brief, columns, local, paint, section
 from tailor.flows.publish import Faulty, check
@@ -368,6 +380,7 @@ def _parser() -> argparse.ArgumentParser:
     events.add_argument("--key", help="a source's key (TAILOR_WRITE_KEY)")
     desk = operate.Desk(_client, _who, _show)
     operate.add_parser(commands, command, reading, desk)
+    campaign.add_parser(commands, command, reading, desk)
     duplicates.add_parser(commands, command, reading, desk)
     journey.add_parser(commands, command, reading, desk)
     quarantine.add_parser(commands, command, reading, desk)

@@ -60,6 +60,15 @@ class Queue:
         except ClientError as error:
             raise Transient(f"SQS: {error.response['Error']['Code']}") from error
 
+    def waiting(self) -> int:
+        """About how many messages are in the queue, those included that are being worked on."""
+        names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible")]
+        try:
+            answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)
+        except ClientError as error:
+            raise Transient(f"SQS: {error.response['Error']['Code']}") from error
+        return sum(int(value) for value in answer["Attributes"].values())
+
     def _send(self, batch: Sequence[str]) -> None:
         entries = [{"Id": str(index), "MessageBody": text} for index, text in enumerate(batch)]
         try:

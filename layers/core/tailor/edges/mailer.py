@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import (
@@ -15,6 +16,8 @@ from botocore.exceptions import (
 
 from tailor.kernel.errors import Ambiguous, Rejected, Transient
 
+PARKED = 3600
+"""Seconds until a stopped account is tried again; the daily quota is of a window that rolls on."""
 _LATER = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "LimitExceededException"})
 _STOPPED = frozenset({"SendingPausedException", "AccountSuspendedException"})
 _NEVER = frozenset(
@@ -26,6 +29,29 @@ _NEVER = frozenset(
         "ValidationException",
     }
 )
+
+
+class Throttled(Transient):
+    """SES did not take the message, for it came too soon after others."""
+
+
+class Stopped(Transient):
+    """SES takes nothing for a while: the daily quota is used up, or the account may not send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What SES allows: letters a second, letters in 24 hours, those ``sent`` of them, and whether it allows any."""
+
+    rate: float
+    daily: float
+    sent: float
+    enabled: bool = True
+
+    @property
+    def left(self) -> float:
+        """Letters that may still be sent today; SES says -1 where there is no limit."""
+        return float("inf") if self.daily < 0 else max(0.0, self.daily - self.sent)
 
 
 class Mailer:
@@ -40,7 +66,7 @@ class Mailer:
 
         Raises
         ------
-        Transient : not accepted; may be tried again, after long where the daily quota is used up or sending is paused.
+        Throttled, Stopped, Transient : not accepted; may be tried again after ``retry_after``.
         Rejected : SES will never accept this message.
         Ambiguous : time-out, reset or server error: it may have been accepted.
         """
@@ -61,14 +87,34 @@ class Mailer:
         except BotoCoreError as error:
             raise Ambiguous(f"SES gave no answer: {type(error).__name__}") from error
 
+    def account(self) -> Account:
+        """The quota of the account as it stands (``GetAccount``).
+
+        Raises
+        ------
+        Transient : SES does not say.
+        """
+        try:
+            answer = self._client.get_account()
+        except (ClientError, BotoCoreError) as error:
+            raise Transient(f"SES: {type(error).__name__}") from error
+        quota = answer["SendQuota"]
+        return Account(
+            float(quota["MaxSendRate"]),
+            float(quota["Max24HourSend"]),
+            float(quota["SentLast24Hours"]),
+            bool(answer.get("SendingEnabled", True)),
+        )
+
 
 def _meaning(error: ClientError) -> Exception:
+    """Contract: the errors of ``SendEmail`` in the SES v2 API reference; what is not listed may have been accepted."""
     code = error.response["Error"]["Code"]
     said = error.response["Error"].get("Message", "")
+    if code in _STOPPED or (code in _LATER and "Daily" in said):
+        return Stopped(f"SES: {code}", retry_after=PARKED)
     if code in _LATER:
-        return Transient(f"SES: {code}", retry_after=900 if "Daily" in said else 2)
-    if code in _STOPPED:
-        return Transient(f"SES: {code}", retry_after=900)
+        return Throttled(f"SES: {code}", retry_after=2)
     if code in _NEVER:
         return Rejected(f"SES refuses the message: {code}", code="ses-refused")
     return Ambiguous(f"SES: {code}")

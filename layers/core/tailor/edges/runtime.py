@@ -19,11 +19,12 @@ from aws_lambda_powertools import Logger
 
 from tailor.edges.bus import Facts, Queue
 from tailor.edges.dynamo import read_lightly
-from tailor.edges.mailer import Mailer
+from tailor.edges.mailer import Account, Mailer
 from tailor.edges.store import Store
-from tailor.kernel.instants import MINUTE
+from tailor.kernel.instants import MINUTE, SECOND
 from tailor.kernel.keys import new_id
 from tailor.kernel.program import Program
+from tailor.rules.pacing import SHARES, Pace
 
 if TYPE_CHECKING:
     from tailor.edges.bucket import Bucket
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 DEFINITIONS_LIVE = MINUTE
 """How long a function trusts the definitions it has read."""
+
+SOON = 5 * SECOND
+"""How long ``send`` trusts what it has read of a campaign."""
 
 
 def now() -> int:
@@ -152,6 +156,35 @@ def meter() -> Meter:
 def send_queue() -> Queue:
     """Where owed messages wait for ``send``."""
     return Queue(client("sqs"), os.environ["SEND_QUEUE_URL"])
+
+
+@cache
+def broadcast_queue() -> Queue:
+    """Where letters of campaigns wait for ``send``."""
+    return Queue(client("sqs"), os.environ["BROADCAST_QUEUE_URL"])
+
+
+def lane(source: str) -> tuple[str, Queue]:
+    """The lane of a queue, by its ARN: its name, and the queue."""
+    queue = os.environ["BROADCAST_QUEUE_URL"].rstrip("/").rpartition("/")[2]
+    broadcast = source.rpartition(":")[2] == queue
+    return ("broadcast", broadcast_queue()) if broadcast else ("prompt", send_queue())
+
+
+def account() -> Account:
+    """What SES allows this account, read again after a minute."""
+    return _cached("account", mailer().account)
+
+
+def pace(lane: str) -> Pace:
+    """How fast this worker sends in a lane; it lasts as long as the worker."""
+    share = SHARES[lane] * account().rate / int(os.environ["SEND_WORKERS"])
+    known = _PACES.setdefault(lane, Pace(share))
+    known.follow(share)
+    return known
+
+
+_PACES: dict[str, Pace] = {}
 
 
 @cache
@@ -304,10 +337,15 @@ def _read_key(mark: str) -> dict[str, Any]:
 _CACHE: dict[str, tuple[int, Any]] = {}
 
 
-def _cached[T](name: str, read: Callable[[], T]) -> T:
+def soon[T](name: str, read: Callable[[], T]) -> T:
+    """What is read again after a few seconds, for a change must be obeyed that soon."""
+    return _cached(name, read, live=SOON)
+
+
+def _cached[T](name: str, read: Callable[[], T], live: int = DEFINITIONS_LIVE) -> T:
     entry = _CACHE.get(name)
     if entry is None or entry[0] <= now():
-        entry = (now() + DEFINITIONS_LIVE, read())
+        entry = (now() + live, read())
         _CACHE[name] = entry
     value: T = entry[1]
     return value

@@ -61,8 +61,10 @@ DELIVERY_LIFE = 30 * DAY
 """How long what was told to a webhook can be told again."""
 GONE_LIFE = 15 * DAY
 """How long it is known that an identifier was erased: longer than a queue keeps an event about it."""
+STARTS = 25
+"""Letters that enter SENDING in one transaction; where one of them loses, each does alone."""
 MESSAGE_RANKS = {
-    "CLAIMED": 0,
+    "QUEUED": 0,
     "SENDING": 1,
     "SKIPPED": 2,
     "FAILED": 2,
@@ -72,7 +74,8 @@ MESSAGE_RANKS = {
     "BOUNCED": 5,
     "COMPLAINED": 6,
 }
-"""States of a message. Those at or above SKIPPED are final for the sender; SES events only ever move a row up."""
+"""States of a message. Those at or above SKIPPED are final for the sender; SES events only ever move a row up. What
+a campaign left out, and was not handed over, is SKIPPED with the rank of QUEUED."""
 
 
 @dataclass(slots=True)
@@ -100,6 +103,21 @@ class Write:
     def joint(self) -> bool:
         """Whether more than the person has to be written with it."""
         return bool(self.claims or self.absorbed or self.consents or self.also) or self.person.version == 1
+
+
+@dataclass(slots=True)
+class Start:
+    """A letter about to be handed to SES.
+
+    ``holder`` is the id its row stands under: the person's, or an alias; ``row`` what the ledger keeps of it;
+    ``unknown_at`` the instant at which it came into doubt, where it is sent again.
+    """
+
+    holder: str
+    message: str
+    person: Person
+    row: Mapping[str, Any]
+    unknown_at: int | None = None
 
 
 @dataclass(slots=True)
@@ -405,59 +423,102 @@ class Store:
         """Never write to this address again."""
         self._db.put_all(self._ledger, [{"pk": suppression_key(email), "sk": "Z", "why": why, "at": now}])
 
-    def claim_message(self, person: str, message: str, row: Mapping[str, Any]) -> None:
-        """Create the ledger row of a message; whoever creates it may send it.
+    def letters(
+        self, wanted: Iterable[tuple[str, str]], emails: Iterable[str]
+    ) -> tuple[dict[tuple[str, str], Item], dict[str, str]]:
+        """Rows of the send ledger by (holder, message), and why which addresses must never be written to."""
+        rows = {(f"P#{holder}", f"S#{message}"): (holder, message) for holder, message in wanted}
+        addresses = {suppression_key(email): email for email in emails}
+        keys = [{"pk": pk, "sk": sk} for pk, sk in rows] + [{"pk": key, "sk": "Z"} for key in addresses]
+        found: dict[tuple[str, str], Item] = {}
+        suppressed: dict[str, str] = {}
+        for row in self._db.get(self._ledger, keys, consistent=True):
+            if row["sk"] == "Z":
+                suppressed[addresses[row["pk"]]] = row["why"]
+            else:
+                found[rows[row["pk"], row["sk"]]] = row
+        return found, suppressed
 
-        Raises
-        ------
-        Stale : it exists already.
+    def start_sending(self, starts: Sequence[Start], *, now: int) -> list[Start]:
+        """Enter SENDING, each letter only while its person is as it was read, so that nothing withdrawn in between can
+        leave, and only if nobody else has entered it. Answers those that lost and must be decided again.
         """
-        item = {**_message_key(person, message), "rank": MESSAGE_RANKS[row["state"]], **row}
-        self._db.call(
-            "put_item", TableName=self._ledger, Item=pack_item(item), ConditionExpression="attribute_not_exists(pk)"
-        )
+        lost: list[Start] = []
+        for begin in range(0, len(starts), STARTS):
+            bundle = starts[begin : begin + STARTS]
+            try:
+                self._db.transact(self._start(bundle, now))
+            except Stale:
+                lost += bundle if len(bundle) == 1 else self._start_each(bundle, now)
+        return lost
 
-    def start_sending(self, holder: str, message: str, *, person: Person, owner: str, now: int, **facts: Any) -> None:
-        """CLAIMED → SENDING, only for the ``owner`` of the claim and only while the person is as it was read, so that
-        nothing withdrawn in between can leave. ``holder`` is the id the row stands under: the person's, or an alias.
+    def _start_each(self, starts: Sequence[Start], now: int) -> list[Start]:
+        return [lost for one in starts for lost in self.start_sending([one], now=now)]
 
-        Raises
-        ------
-        Stale : the claim was taken over, or the person has changed.
-        """
-        update = self._move(
-            holder,
-            message,
-            {"state": "SENDING", "rank": MESSAGE_RANKS["SENDING"], "sending_at": now, **facts},
-            "#state = :from AND #owner = :owner",
-            {":from": "CLAIMED", ":owner": owner},
-            {"#owner": "owner"},
-        )
-        check = {
-            "TableName": self._people,
-            "Key": pack_item({"pk": person.id}),
-            "ConditionExpression": "v = :v",
-            "ExpressionAttributeValues": pack_item({":v": person.version}),
+    def _start(self, starts: Sequence[Start], now: int) -> list[dict[str, Any]]:
+        checks = {
+            start.person.id: {
+                "ConditionCheck": {
+                    "TableName": self._people,
+                    "Key": pack_item({"pk": start.person.id}),
+                    "ConditionExpression": "v = :v",
+                    "ExpressionAttributeValues": pack_item({":v": start.person.version}),
+                }
+            }
+            for start in starts
         }
-        self._db.transact([{"Update": update}, {"ConditionCheck": check}])
+        puts = []
+        for start in starts:
+            state = {"state": "SENDING", "rank": MESSAGE_RANKS["SENDING"], "sending_at": now}
+            put: dict[str, Any] = {
+                "TableName": self._ledger,
+                "Item": pack_item({**_message_key(start.holder, start.message), **start.row, **state}),
+                "ConditionExpression": "attribute_not_exists(pk) OR #rank = :queued",
+                "ExpressionAttributeNames": {"#rank": "rank"},
+                "ExpressionAttributeValues": pack_item({":queued": MESSAGE_RANKS["QUEUED"]}),
+            }
+            if start.unknown_at is not None:
+                put["ConditionExpression"] = "#state = :unknown AND unknown_at = :since"
+                put["ExpressionAttributeNames"] = {"#state": "state"}
+                put["ExpressionAttributeValues"] = pack_item({":unknown": "UNKNOWN", ":since": start.unknown_at})
+            puts.append({"Put": put})
+        return [*puts, *checks.values()]
 
-    def take_over(self, person: str, message: str, *, state: str, since: int, owner: str, now: int) -> None:
-        """Own a message that its first worker left in ``state`` at ``since``; it is CLAIMED again.
-
-        Raises
-        ------
-        Stale : somebody else moved it.
-        """
-        self._db.call(
-            "update_item",
-            **self._move(
-                person,
-                message,
-                {"state": "CLAIMED", "rank": MESSAGE_RANKS["CLAIMED"], "claimed_at": now, "owner": owner},
-                "#state = :from AND claimed_at = :since",
-                {":from": state, ":since": since},
-            ),
+    def sent(self, letters: Sequence[tuple[str, str, str]], *, now: int) -> None:
+        """SENDING → SENT for (holder, message, id of SES); one that SES has reported on already is further."""
+        update = 'SET "state"=? SET "rank"=? SET sent_at=? SET ses=? WHERE pk=? AND sk=? AND "state"=?'
+        statement = f'UPDATE "{self._ledger}" {update}'
+        self._db.execute_all(
+            [
+                {
+                    "Statement": statement,
+                    "Parameters": [
+                        encode(value)
+                        for value in (
+                            *("SENT", MESSAGE_RANKS["SENT"], now, ses),
+                            *(f"P#{holder}", f"S#{message}", "SENDING"),
+                        )
+                    ],
+                }
+                for holder, message, ses in letters
+            ]
         )
+
+    def close(self, holder: str, message: str, state: str, row: Mapping[str, Any], *, why: str, now: int) -> bool:
+        """End a message that was not handed to SES, with what the ledger keeps of it; false if it is ended already."""
+        rank = MESSAGE_RANKS[state]
+        facts = {**row, "state": state, "rank": rank, f"{state.lower()}_at": now, "why": why}
+        move = self._move(holder, message, facts, "attribute_not_exists(pk) OR #rank < :rank", {})
+        try:
+            self._db.call("update_item", **move)
+        except Stale:
+            return False
+        return True
+
+    def skip(self, rows: Iterable[tuple[str, str, Mapping[str, Any]]], *, now: int) -> None:
+        """Note for (person, message) why a letter is left out for now; it may be sent after all if that changes."""
+        state = {"state": "SKIPPED", "rank": MESSAGE_RANKS["QUEUED"], "skipped_at": now}
+        self._db.put_all(self._ledger, ({**_message_key(id, message), **row, **state} for id, message, row in rows))
 
     def settle(self, person: str, message: str, state: str, *, now: int, **facts: Any) -> bool:
         """Move a message up to ``state``; false if it already is as far or further, or does not exist."""
@@ -476,13 +537,13 @@ class Store:
         return True
 
     def release(self, person: str, message: str, *, owner: str) -> None:
-        """SENDING → CLAIMED by nobody, after SES refused to accept it for now."""
+        """SENDING → QUEUED, after SES refused to accept it for now."""
         self._db.call(
             "update_item",
             **self._move(
                 person,
                 message,
-                {"state": "CLAIMED", "rank": MESSAGE_RANKS["CLAIMED"], "claimed_at": 0},
+                {"state": "QUEUED", "rank": MESSAGE_RANKS["QUEUED"]},
                 "#state = :from AND #owner = :owner",
                 {":from": "SENDING", ":owner": owner},
                 {"#owner": "owner"},
@@ -654,6 +715,15 @@ class Store:
         """A counter as it stands, 0 where nobody has counted."""
         rows = self._db.get(self._ledger, [{"pk": f"R#{owner}", "sk": what}], consistent=True)
         return rows[0]["n"] if rows else 0
+
+    def tallies(self, owner: str) -> dict[str, int]:
+        """All counters of one owner."""
+        rows = self._db.query(
+            TableName=self._ledger,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=pack_item({":pk": f"R#{owner}"}),
+        )
+        return {row["sk"]: row["n"] for row in rows}
 
     def reset(self, owner: str, what: str) -> None:
         """Begin a counter anew."""

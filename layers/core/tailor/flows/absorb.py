@@ -11,6 +11,7 @@ each person, however many of the events are theirs. The order of the writes make
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -137,15 +138,21 @@ def _record(decided: Sequence[Decision], store: Store, compiled: Compiled, now: 
 
 
 def _settle(decided: Sequence[Decision], store: Store, now: int) -> None:
+    reached: Counter[tuple[str, str]] = Counter()
     for one in decided:
-        for message, state, at in one.effects.moves:
+        for message, state, at, campaign in one.effects.moves:
             for id in (one.person.id, *one.person.aliases):
                 if store.settle(id, message, state, now=at):
+                    reached[campaign, state] += 1
                     break
         for email, why in one.effects.suppressed:
             store.suppress(email, why, now=now)
         for at, source in one.effects.erasures:
             request_erasure(one.person.id, store, how=source, now=at)
+    for (campaign, state), times in reached.items():
+        # Letters accepted are counted by the sender.
+        if campaign and state != "SENT":
+            store.tally(f"campaign:{campaign}", state, times)
 
 
 def _identify(

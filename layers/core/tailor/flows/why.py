@@ -107,7 +107,7 @@ class _Case:
     def delivery(self, row: Row) -> list[Finding]:
         """What the send ledger says of a message."""
         findings = [_state(row)]
-        if row["state"] in ("SKIPPED", "CLAIMED"):
+        if row["state"] in ("SKIPPED", "QUEUED"):
             return [*findings, self._cause(row["cause"])]
         findings += [self._cause(row["cause"]), *self._stood_on(row)]
         if row.get("fallbacks"):
@@ -174,8 +174,8 @@ def _state(row: Row) -> Finding:
     match state:
         case "SKIPPED":
             return _skipped(row, at("skipped_at"), facts)
-        case "CLAIMED":
-            sentence, until = f"{template!r} is being written.", row["claimed_at"] + LEASE
+        case "QUEUED":
+            sentence = f"{template!r} waits for SES, which would not take it yet."
         case "SENDING":
             sentence, until = f"{template!r} is being handed to SES.", row["sending_at"] + LEASE
         case "UNKNOWN":

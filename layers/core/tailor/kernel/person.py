@@ -51,6 +51,7 @@ _PACKED = {
     "flags": "g",
     "program": "p",
     "decided": "d",
+    "offers": "n",
 }
 
 
@@ -84,6 +85,7 @@ class Person:
     flags : findings about data quality, such as ``email:invalid``.
     program : version of the program that last decided; another one means: decide everything again.
     decided : instant of that decision.
+    offers : key of a campaign → ``[beginning of its run, lap]`` that reached them.
     due : earliest instant at which time alone could change anything.
     """
 
@@ -109,6 +111,7 @@ class Person:
     program: str = ""
     decided: int = 0
     due: int = NEVER
+    offers: dict[str, list[int]] = field(default_factory=dict)
 
     def copy(self) -> Person:
         """An independent person: what the step changes in place is copied, what it replaces is shared."""
@@ -135,6 +138,7 @@ class Person:
             self.program,
             self.decided,
             self.due,
+            dict(self.offers),
         )
 
     def pack(self) -> bytes:

@@ -29,6 +29,7 @@ from email.utils import parseaddr
 from functools import cached_property
 from typing import Any
 
+from tailor.kernel.campaign import Campaign, read_campaign
 from tailor.kernel.catalogue import ATTRIBUTE_CLASSES, Attribute, Coarse, read_attribute, read_duration
 from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import Fields, nearest
@@ -184,6 +185,7 @@ class Program:
     caps: dict[str, Cap] = field(default_factory=dict)
     identity: Identification = field(default_factory=Identification)
     minimum_group: int = GROUP
+    campaigns: dict[str, Campaign] = field(default_factory=dict)
     version: str = ""
 
     @classmethod
@@ -268,6 +270,7 @@ def _read(document: Mapping[str, Any], into: Program) -> None:
         ("journeys", into.journeys, lambda key, entry: read_journey(key, entry, calendar)),
         ("templates", into.templates, lambda key, entry: _template(key, entry, sender)),
         ("caps", into.caps, _cap),
+        ("campaigns", into.campaigns, lambda key, entry: read_campaign(key, entry, calendar)),
     )
     standard = {*(a.name for a in STANDARD_ATTRIBUTES), *(p.name for p in STANDARD_PURPOSES)}
     for section, target, read in readers:
@@ -397,6 +400,8 @@ def _check_references(program: Program) -> None:
     for cap in program.caps.values():
         if cap.topic:
             _known(cap.topic, program.topics, f"/caps/{cap.key}/topic", "topic")
+    for campaign in program.campaigns.values():
+        _known(campaign.template, program.templates, f"/campaigns/{campaign.key}/template", "template")
     for template in program.templates.values():
         if template.topic:
             _known(template.topic, program.topics, f"/templates/{template.key}/topic", "topic")

@@ -18,6 +18,7 @@ class Compiled:
     segments : the compiled segments.
     exits, goals, entry : journey key → its compiled ``exit_when`` and ``goal``, where they are rules, and ``entry``.
     asks : journey key → paths of what its steps take from the event that begins it.
+    audiences : campaign key → its compiled ``audience``.
     entries : trigger → keys of the journeys it starts; a trigger is kind, colon and name: ``event:Signed Up``.
     dates : journeys that begin on a date.
 
@@ -53,7 +54,11 @@ class Compiled:
         ]
         self._tallies: dict[str, tuple[Tally, ...]] = dict(self.segments.tallies)
         self._rings: dict[str, int] = dict(self.segments.rings)
-        watched = (*self.exits.values(), *self.goals.values(), *self.entry.values())
+        self.audiences = {
+            campaign.key: compile_rule(campaign.audience, program, pointer=f"/campaigns/{campaign.key}/audience")
+            for campaign in program.campaigns.values()
+        }
+        watched = (*self.exits.values(), *self.goals.values(), *self.entry.values(), *self.audiences.values())
         for rule in (*watched, *(rule for rules in self._branches.values() for rule in rules), *conditions):
             for name, size in rule.rings.items():
                 self._rings[name] = max(size, self._rings.get(name, RING))

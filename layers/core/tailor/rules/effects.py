@@ -17,7 +17,7 @@ class Effects:
     facts : ``{"name": "segment.entered", "at", "person", ...}``, for EventBridge.
     messages : ``{"message", "journey", "step", "template", "entered", "at", "cause"}``, for the send queue.
     consents : rows of the consent chain, each with its ``hash`` over the row and the one before.
-    moves : ``(message id, state, instant)`` told by SES events, for the send ledger.
+    moves : ``(message id, state, instant, campaign)`` told by SES events, for the send ledger.
     suppressed : addresses never to be written to again, with the reason.
     erasures : ``(instant, source)`` of requests to be erased.
     """
@@ -25,7 +25,7 @@ class Effects:
     facts: list[dict[str, Any]] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     consents: list[dict[str, Any]] = field(default_factory=list)
-    moves: list[tuple[str, str, int]] = field(default_factory=list)
+    moves: list[tuple[str, str, int, str]] = field(default_factory=list)
     suppressed: list[tuple[str, str]] = field(default_factory=list)
     erasures: list[tuple[int, str]] = field(default_factory=list)
 

@@ -143,6 +143,8 @@ def merge(into: Person, other: Person, journeys: Mapping[str, Journey]) -> Perso
     merged.enrolments = _enrolments(into, other, journeys)
     merged.owed = {**other.owed, **merged.owed}
     merged.letters = {**other.letters, **merged.letters}
+    for key, reached in other.offers.items():
+        merged.offers[key] = max(reached, merged.offers.get(key, reached))
     merged.marks = [*dict.fromkeys([*other.marks, *merged.marks])][-MARKS:]
     merged.aliases = [*dict.fromkeys([*merged.aliases, other.id, *other.aliases])]
     merged.flags = [*dict.fromkeys([*merged.flags, *other.flags])]

@@ -183,7 +183,7 @@ def _report(person: Person, event: Event, effects: Effects) -> None:
         if event.name in ("Email Skipped", "Email Failed"):
             person.letters.pop(message, None)
         if state := MESSAGE_STATES.get(event.name):
-            effects.moves.append((message, state, event.at))
+            effects.moves.append((message, state, event.at, str(event.properties.get("campaign", ""))))
     forever = event.name == "Email Complained" or (
         event.name == "Email Bounced" and event.properties.get("bounce_type") == "Permanent"
     )
@@ -197,7 +197,9 @@ def _reclassify(before: Person, after: Person, changed: set[str], walk: Walk, *,
     ``starts``: whether journeys begin with coming into a segment, or leaving it.
     """
     compiled, effects, now = walk.compiled, walk.effects, walk.now
-    everything = before.program != compiled.version or before.due <= now
+    # The clock may have been set for a letter alone that is now owed no longer: then nobody knows what is next.
+    freed = any(owed["retry"] == before.due for one, owed in before.owed.items() if one not in after.owed)
+    everything = before.program != compiled.version or before.due <= now or freed
     seen: dict[str, View] = {}
 
     def see(purpose: str) -> View:

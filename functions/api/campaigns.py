@@ -1,0 +1,146 @@
+"""Campaigns: one letter to an audience; made, tried, started, paused, watched."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+
+from contract import READ, WRITE, answers, routes
+from models import Campaign, CampaignRequest, Tested, TestRequest, WarmUp
+from tailor.edges import runtime
+from tailor.edges.mailer import Account
+from tailor.flows import broadcast
+from tailor.flows.show import load
+from tailor.kernel.errors import Transient
+
+router = routes()
+
+
+@router.get(
+    "/api/campaigns",
+    summary="List campaigns",
+    tags=["campaigns"],
+    security=READ,
+    responses=answers(),
+)
+def all_campaigns() -> list[Campaign]:
+    """Drafts, those that run, those that have ended, and those of programmes that nobody has started."""
+    found = broadcast.campaigns(runtime.store(), runtime.compiled(), _account(), now=runtime.now())
+    return [Campaign(**one) for one in found]
+
+
+@router.get(
+    "/api/campaigns/<key>",
+    summary="One campaign",
+    tags=["campaigns"],
+    security=READ,
+    responses=answers(404),
+)
+def one_campaign(key: Annotated[str, Path()]) -> Campaign:
+    """How it stands, how far it is, when it may be done under the account's quota, and what became of its letters."""
+    return Campaign(**broadcast.campaign(key, runtime.store(), _account(), now=runtime.now()))
+
+
+@router.put(
+    "/api/campaigns/<key>",
+    summary="Make or change a campaign",
+    tags=["campaigns"],
+    security=WRITE,
+    responses=answers(409, 422),
+)
+def put(key: Annotated[str, Path()], body: CampaignRequest) -> Campaign:
+    """A new one is a draft: nothing leaves before it is started. One that runs goes over everybody again; whom it has
+    reached is left alone."""
+    document = body.model_dump(exclude_none=True)
+    broadcast.put(key, document, runtime.store(), runtime.compiled(), now=runtime.now())
+    return one_campaign(key)
+
+
+@router.post(
+    "/api/campaigns/<key>/start",
+    summary="Start a campaign",
+    tags=["campaigns"],
+    security=WRITE,
+    responses=answers(404, 409, 422),
+)
+def start(key: Annotated[str, Path()]) -> Campaign:
+    """A draft, or one of a programme. Its letters leave from its `at` on."""
+    broadcast.start(key, runtime.store(), runtime.compiled(), now=runtime.now())
+    return one_campaign(key)
+
+
+@router.post(
+    "/api/campaigns/<key>/pause",
+    summary="Pause a campaign",
+    tags=["campaigns"],
+    security=WRITE,
+    responses=answers(404, 409),
+)
+def pause(key: Annotated[str, Path()]) -> Campaign:
+    """Within seconds nothing of it leaves any more, until it is resumed."""
+    broadcast.pause(key, runtime.store(), why="paused by hand", now=runtime.now())
+    return one_campaign(key)
+
+
+@router.post(
+    "/api/campaigns/<key>/resume",
+    summary="Resume a campaign",
+    tags=["campaigns"],
+    security=WRITE,
+    responses=answers(404, 409),
+)
+def resume(key: Annotated[str, Path()]) -> Campaign:
+    """Goes on where it was paused."""
+    broadcast.resume(key, runtime.store(), now=runtime.now())
+    return one_campaign(key)
+
+
+@router.post(
+    "/api/campaigns/<key>/cancel",
+    summary="Cancel a campaign",
+    tags=["campaigns"],
+    security=WRITE,
+    responses=answers(404, 409),
+)
+def cancel(key: Annotated[str, Path()]) -> Campaign:
+    """For good: what has not left is left out."""
+    broadcast.cancel(key, runtime.store(), now=runtime.now())
+    return one_campaign(key)
+
+
+@router.post(
+    "/api/campaigns/<key>/test",
+    summary="Send a test",
+    tags=["campaigns"],
+    security=WRITE,
+    responses=answers(404),
+)
+def test(key: Annotated[str, Path()], body: TestRequest) -> Tested:
+    """The letter to one person, now, whatever schedule, holdout and audience say. Their consent still decides."""
+    store = runtime.store()
+    person = load(body.person, store)
+    return Tested(message=broadcast.test(key, person, store, runtime.compiled(), now=runtime.now()))
+
+
+@router.get(
+    "/api/warm-up",
+    summary="Plan a warm-up",
+    tags=["campaigns"],
+    security=READ,
+    responses=answers(),
+)
+def warm_up(
+    letters: Annotated[int, Query(ge=1, le=1_000_000_000)],
+    first: Annotated[int, Query(ge=1, le=1_000_000, description="Letters on the first day")] = 50,
+) -> WarmUp:
+    """Letters a day for a new domain or account, under its quota, and how long the account takes without warming up."""
+    return WarmUp(**broadcast.plan(letters, runtime.account(), first=first))
+
+
+def _account() -> Account | None:
+    try:
+        return runtime.account()
+    except Transient:
+        # What a campaign is, is known without SES; only the estimate is not.
+        return None
