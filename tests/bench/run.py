@@ -73,7 +73,7 @@ PARTS: dict[str, Callable[[], dict[str, float]]] = {
     "startup": measure_startup,
     "package": measure_package,
 }
-LONG = ("fuzz", "load")
+LONG = ("fuzz", "load", "simulation")
 """Parts that take many minutes, and are measured only where they are named."""
 
 
