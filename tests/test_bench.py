@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import botocore.config
@@ -10,11 +11,14 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from bench import absorb, bars, imports, population, segments, startup
+from bench import absorb, bars, doors, fuzz, imports, population, segments, startup
 from bench.deployment import FUNCTIONS
 from bench.fake_dynamo import ConditionFailed, Endpoint, Tables, Usage, endpoint, item_size
 from tailor.edges.dynamo import read_lightly
+from tailor.kernel.errors import Rejected
+from tailor.kernel.inbound import Parsed
 from tailor.rules.compiled import Compiled
+from tailor.sources import SOURCES
 
 
 @pytest.fixture(name="cloud", scope="module")
@@ -198,3 +202,42 @@ def test_the_bench_of_imports_would_see_a_row_that_is_missing(tmp_path: Path) ->
     ran.ids -= 1
     with pytest.raises(RuntimeError, match="is not"):
         imports.check(ran, 2_000)
+
+
+def test_every_source_that_comes_by_a_door_is_measured_there() -> None:
+    measured = {name for name in SOURCES if doors._requests(name)}
+    assert measured == SOURCES.keys() - {"ses"}
+    door = doors._door()
+    assert all(doors._take(one, door).taken for name in measured for one in doors._requests(name))
+    assert {str(bars.bar_of(f"ingest_us_{name}")) for name in measured} == {"≤ 60"}
+
+
+def test_a_million_events_cost_less_together(capsys: pytest.CaptureFixture[str]) -> None:
+    costs = doors.costs(60)
+    assert 0 < costs["usd_per_million_events_batched"] < costs["usd_per_million_events_single"] < 20
+    assert "DynamoDB" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("what", ["ValueError", "accepted without a valid signature", "ms"])
+def test_the_fuzzer_finds_what_it_looks_for(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    request, _ = doors._requests("stripe")[0]
+    watch = fuzz.Watch("stripe", 1)
+    watch.look(replace(request, body=b"{}"), request.body)
+    assert watch.finds == []
+
+    class Broken:
+        name, signed = "stripe", True
+
+        def to_events(self, request: object, *, now: int) -> object:
+            if what == "ValueError":
+                raise ValueError
+            return Parsed()
+
+        def verify(self, request: object, secret: bytes, *, now: int) -> None:
+            if what != "accepted without a valid signature":
+                raise Rejected("no", status=401)
+
+    monkeypatch.setitem(SOURCES, "stripe", Broken())
+    monkeypatch.setattr(fuzz, "MOST_MS", -1 if what == "ms" else fuzz.MOST_MS)
+    watch.look(replace(request, body=b"{}"), request.body)
+    assert [what in find["what"] for find in watch.finds] == [True]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
@@ -148,3 +149,23 @@ def test_a_row_with_another_number_of_columns_is_refused(tmp_path: Path) -> None
     done = run("adobe", "--file", tmp_path / "hit_data.tsv")
     assert done.returncode == 2
     assert b"row 1 has 3 columns" in done.stderr
+
+
+@pytest.mark.parametrize(("suffix", "delimiter"), [("tsv", "\t"), ("csv", ",")])
+def test_a_table_may_begin_with_its_names(tmp_path: Path, suffix: str, delimiter: str) -> None:
+    path = tmp_path / f"export.{suffix}"
+    parameters = json.dumps([{"key": "page_location", "value": {"string_value": "https://shop.example/ö"}}])
+    rows = [["event_timestamp", "event_name", "user_pseudo_id", "event_params"]]
+    rows += [["1795510740123456", "page_view", "9007199254740993.2", parameters]]
+    with path.open("w", newline="") as stream:
+        csv.writer(stream, delimiter=delimiter).writerows(rows)
+    [event] = events(run("ga4", "--file", path, "--now", NOW))
+    assert event["properties"]["url"] == "https://shop.example/ö"
+    assert event["identifiers"] == [["ga_client_id", "9007199254740993.2"]]
+
+
+def test_a_table_whose_columns_nobody_names_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "hit_data.tsv").write_text("1\t2\n")
+    done = run("adobe", "--file", tmp_path / "hit_data.tsv")
+    assert done.returncode == 2
+    assert b"names no columns" in done.stderr

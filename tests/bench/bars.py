@@ -45,7 +45,7 @@ BARS = (
     Bar("usd_per_million_events_*", "USD"),
     Bar("fuzz_inputs", "inputs", at_least=1_000_000),
     Bar("fuzz_worst_ms", "ms of CPU", at_most=50),
-    Bar("fuzz_grown_mb", "MB", at_most=64),
+    Bar("fuzz_worst_mb", "MB", at_most=64),
     Bar("load_events_sent", "events"),
     Bar("load_events_lost", "events", at_least=0, at_most=0),
     Bar("load_kills", "workers", at_least=1),

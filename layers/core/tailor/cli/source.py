@@ -6,6 +6,7 @@ import argparse
 import csv
 import gzip
 import json
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -26,6 +27,8 @@ COLUMNS = "column_headers.tsv"
 """The file beside Adobe's ``hit_data.tsv`` that names its columns."""
 ROW_BYTES = 1024 * 1024
 
+_NAME = re.compile(r"[A-Za-z_][\w .:-]{0,99}")
+
 
 def add_parser(commands: Any) -> None:
     """Add the command ``source`` to the subparsers of an :mod:`argparse` parser."""
@@ -43,7 +46,8 @@ def add_parser(commands: Any) -> None:
         "--file",
         type=Path,
         metavar="FILE",
-        help=f"bulk form instead: one JSON document a line, or .tsv with {COLUMNS} beside it; also .gz; never verified",
+        help=f"bulk form instead: one JSON document a line, or .tsv and .csv with their names in the first line or in "
+        f"{COLUMNS} beside it; also .gz; never verified",
     )
     parser.add_argument("--now", metavar="ISO", help="when it was received (the clock of this machine)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, also on a terminal")
@@ -120,8 +124,8 @@ def _headers(path: Path | None) -> dict[str, str]:
 def _rows(path: Path) -> Iterator[tuple[str, bytes]]:
     """Bodies of the rows of a file, each with its place."""
     plain = path.with_suffix("") if path.suffix == ".gz" else path
-    if plain.suffix == ".tsv":
-        return _table(path)
+    if plain.suffix in (".tsv", ".csv"):
+        return _table(path, "\t" if plain.suffix == ".tsv" else ",")
     return _lines(path)
 
 
@@ -136,18 +140,41 @@ def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
                 yield f"line {number}", line.strip()
 
 
-def _table(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Rows of a Data Feed: no names in it, ISO-8859-1, tabs and line ends within a value after a backslash."""
+def _table(path: Path, delimiter: str) -> Iterator[tuple[str, bytes]]:
+    """Rows of a table. A Data Feed has no names in it, is in ISO-8859-1, and has its delimiters within a value after a
+    backslash; any other is in UTF-8, quoted, and begins with its names."""
     beside = path.with_name(COLUMNS)
-    if not beside.exists():
-        raise Rejected(f"{beside} is missing: the columns of {path.name} have no names", code="no-columns")
-    names = beside.read_text("iso-8859-1").splitlines()[0].split("\t")
+    if beside.exists():
+        names = beside.read_text("iso-8859-1").splitlines()[0].split("\t")
+        rows = _records(path, "iso-8859-1", delimiter="\t", quoting=csv.QUOTE_NONE, escapechar="\\")
+    else:
+        if not path.exists():
+            raise Rejected(f"{path} is missing, and {beside} is missing that would name its columns", code="no-columns")
+        rows = _records(path, "utf-8-sig", delimiter=delimiter)
+        names = next(rows, [])
+        if not names or not all(_NAME.fullmatch(name.strip()) for name in names):
+            detail = f"the first line of {path.name} names no columns, and {beside} is missing"
+            raise Rejected(detail, code="no-columns")
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(names):
+            raise Rejected(f"row {number} has {len(row)} columns, there are names for {len(names)}", code="bad-row")
+        cells = {name.strip(): _cell(cell) for name, cell in zip(names, row, strict=True)}
+        yield f"row {number}", json.dumps(cells).encode()
+
+
+def _records(path: Path, encoding: str, **dialect: Any) -> Iterator[list[str]]:
     with _open(path) as stream:
-        decoded = (line.decode("iso-8859-1") for line in stream)
-        for number, row in enumerate(csv.reader(decoded, delimiter="\t", quoting=csv.QUOTE_NONE, escapechar="\\"), 1):
-            if len(row) != len(names):
-                raise Rejected(f"row {number} has {len(row)} columns, {COLUMNS} names {len(names)}", code="bad-row")
-            yield f"row {number}", json.dumps(dict(zip(names, row, strict=True))).encode()
+        yield from csv.reader((line.decode(encoding) for line in stream), **dialect)
+
+
+def _cell(cell: str) -> Any:
+    """A cell; records and lists within a table are JSON."""
+    if cell[:1] in ("{", "["):
+        try:
+            return json.loads(cell)
+        except ValueError:
+            return cell
+    return cell
 
 
 def _open(path: Path) -> Any:
