@@ -16,6 +16,7 @@ from tailor.edges import runtime
 from tailor.flows import audience
 from tailor.flows.publish import publish
 from tailor.kernel.instants import DAY, HOUR, iso
+from tailor.rules.operators import OPERATORS
 from world import CONTEXT, World, app
 
 Run = Callable[..., tuple[int, str, str]]
@@ -212,6 +213,12 @@ def test_a_segment_is_created_from_text_shown_as_text_and_changed_in_a_new_versi
     assert "did you mean 'within'" in complaint
     status, _, complaint = tailor("segment", "create", "other", rule, "--programme", "shop")
     assert (status, "change its folder" in complaint) == (1, True)
+
+
+def test_the_language_lists_every_operator_with_its_text(tailor: Run) -> None:
+    listed = json.loads(tailor("segment", "language", "--json")[1])
+    assert [one["operator"] for one in listed] == list(OPERATORS)
+    assert 'did "Product Viewed" then not "Order Completed" within 48h' in tailor("segment", "language")[1]
 
 
 def test_the_command_line_shows_jobs_and_the_clock(shop: World, tailor: Run) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 from tailor.cli import sending
 from tailor.cli.client import Client
 from tailor.cli.text import columns, local, paint, section
+from tailor.rules.operators import OPERATORS
+from tailor.rules.wording import write
 
 SEGMENTS = "segments"
 """The programme of segments that are in no folder."""
@@ -48,6 +50,7 @@ def add_parser(commands: Any, command: Callable[..., Any], reading: argparse.Arg
     create.add_argument("--title", help="what it is called (its key)")
     create.add_argument("--purpose", default="personalization", help="what it serves (personalization)")
     create.add_argument("--programme", default=SEGMENTS, help=f"where it is kept ({SEGMENTS})")
+    command(segment, "language", bound(_language), "List what rules can say, with examples", reading)
     preview = command(segment, "preview", bound(_preview), "Say how many people a rule would have", reading)
     preview.add_argument("rule", metavar="RULE", help="a rule, or a file with one; - for input")
     preview.add_argument("--purpose", default="personalization", help="what it would serve (personalization)")
@@ -120,6 +123,21 @@ def _create(arguments: argparse.Namespace, desk: Desk) -> int:
         return [f"{arguments.key} is in force in version {found['version']} of {name}; workers follow within a minute"]
 
     return desk.show(arguments, done, lines)
+
+
+def _language(arguments: argparse.Namespace, desk: Desk) -> int:
+    listed = [
+        {"operator": one.key, "says": one.says, "examples": [write(example) for example in one.examples]}
+        for one in OPERATORS.values()
+    ]
+
+    def lines(found: Any) -> list[str]:
+        told = []
+        for one in found:
+            told += [paint(one["operator"], "bold"), f"  {one['says']}", *(f"    {text}" for text in one["examples"])]
+        return told
+
+    return desk.show(arguments, listed, lines)
 
 
 def _preview(arguments: argparse.Namespace, desk: Desk) -> int:
