@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from bench.gold import TARGETS
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -67,18 +69,7 @@ BARS = (
     Bar("dedup_ratio_to_splink", "×"),
     *(
         bar
-        for name, f1, precision in (
-            ("cdp_open", 0.94, 0.975),
-            ("pseudo_open", 0.976, 0.99),
-            ("febrl_fam_open", 0.981, 0.995),
-            ("febrl_gen_open", 0.99, 0.998),
-            ("fake_1000", 0.94, 0.99),
-            ("hist_open", 0.90, 0.985),
-            ("febrl3", 0.992, 0.998),
-            ("febrl4", 0.992, 0.998),
-            ("rldata500", 0.965, 0.98),
-            ("ece_org", 0.86, 0.90),
-        )
+        for name, (f1, precision) in TARGETS.items()
         for bar in (
             Bar(f"dedup_f1_{name}", "", at_least=f1),
             Bar(f"dedup_precision_{name}", "", at_least=precision),

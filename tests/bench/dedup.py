@@ -17,21 +17,9 @@ from pathlib import Path
 from time import process_time
 
 from bench.crowd import records
-from bench.gold import PEOPLE, score_set
+from bench.gold import PEOPLE, TARGETS, score_set
 
 SIZES = (10_000, 100_000, 1_000_000)
-SETS = (
-    "cdp_open",
-    "pseudo_open",
-    "febrl_fam_open",
-    "febrl_gen_open",
-    "febrl3",
-    "febrl4",
-    "fake_1000",
-    "hist_open",
-    "rldata500",
-    "ece_org",
-)
 ALONE = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 ROOT = Path(__file__).resolve().parents[2]
 RIVALS = ROOT / ".local/bench/bin/python"
@@ -51,7 +39,7 @@ def run(*, sizes: tuple[int, ...] = SIZES) -> dict[str, float]:
         measured["dedup_records_per_s_splink"] = sizes[0] / seconds
         measured["dedup_peak_mb_splink"] = peak
         measured["dedup_ratio_to_splink"] = seconds / taken[sizes[0]][0]
-    for name in SETS:
+    for name in TARGETS:
         if (PEOPLE / f"{name}.csv").exists():
             found = score_set(name)
             measured |= {f"dedup_f1_{name}": found.f1, f"dedup_precision_{name}": found.precision}

@@ -26,10 +26,10 @@ from itertools import batched
 from typing import Any
 
 from tailor.edges.dynamo import Item, encode, pack_item
-from tailor.edges.store import Store, event_row, put_action, read_event
+from tailor.edges.store import Store, event_row, put_action, read_event, repoint_action
 from tailor.kernel.event import Event, Identifier
 from tailor.kernel.instants import NEVER
-from tailor.kernel.keys import digest, due_shard, identifier_key
+from tailor.kernel.keys import digest, due_shard
 from tailor.kernel.person import Person
 
 CAP = 40
@@ -267,7 +267,7 @@ class Duplicates:
         gone = put_action(self._people, _item(other, outboxes[1]), "#into = :p", {":p": mine.id})
         gone["Put"]["ExpressionAttributeNames"] = {"#into": "into"}
         actions.append(gone)
-        actions += [self._repoint(one, mine.id, other.id) for one in repointed]
+        actions += [repoint_action(self._ledger, one, mine.id, other.id) for one in repointed]
         actions.append(
             {"Delete": {"TableName": self._ledger, "Key": pack_item({"pk": f"P#{mine.id}", "sk": merge.sk})}}
         )
@@ -283,17 +283,6 @@ class Duplicates:
                 link = {"pk": f"P#{person.id}", "sk": f"C#{person.version:010d}#{index:03d}", "b": body}
                 actions.append(put_action(self._ledger, link))
         self._db.transact(actions)
-
-    def _repoint(self, claim: Identifier, old: str, new: str) -> dict[str, Any]:
-        return {
-            "Update": {
-                "TableName": self._ledger,
-                "Key": pack_item({"pk": identifier_key(claim.kind, claim.value), "sk": "I"}),
-                "UpdateExpression": "SET p = :new",
-                "ConditionExpression": "p = :old",
-                "ExpressionAttributeValues": pack_item({":new": new, ":old": old}),
-            }
-        }
 
     def _rows(self, pk: str, prefix: str, *, newest_first: bool = False) -> Iterator[Item]:
         condition, values = "pk = :pk", {":pk": pk}

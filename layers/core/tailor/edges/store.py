@@ -269,7 +269,10 @@ class Store:
             actions.append(put_action(self._ledger, merge))
             # What nobody had claimed for the other either is claimed above.
             theirs = {Identifier(kind, value) for kind, values in other.identifiers.items() for value in values}
-            actions += [self._repoint(one, other.id, person.id) for one in sorted(theirs - {*write.claims}, key=str)]
+            actions += [
+                repoint_action(self._ledger, one, other.id, person.id)
+                for one in sorted(theirs - {*write.claims}, key=str)
+            ]
         for index, row in enumerate(write.consents):
             body = json.dumps(row, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
             link = {"pk": f"P#{person.id}", "sk": f"C#{person.version:010d}#{index:03d}", "b": body}
@@ -283,17 +286,6 @@ class Store:
         if version == 0:
             return put_action(self._people, item, "attribute_not_exists(pk)")
         return put_action(self._people, item, "v = :v", {":v": version})
-
-    def _repoint(self, claim: Identifier, old: str, new: str) -> dict[str, Any]:
-        return {
-            "Update": {
-                "TableName": self._ledger,
-                "Key": pack_item({"pk": identifier_key(claim.kind, claim.value), "sk": "I"}),
-                "UpdateExpression": "SET p = :new",
-                "ConditionExpression": "p = :old",
-                "ExpressionAttributeValues": pack_item({":new": new, ":old": old}),
-            }
-        }
 
     def due(self, shard: int, *, now: int, page: int = 100) -> Iterator[tuple[int, str]]:
         """(due, id) of the people of one shard whose clock has struck, the longest waiting first, read as consumed."""
@@ -883,6 +875,19 @@ def event_row(person: str, event: Event) -> Item:
 
 def _message_key(person: str, message: str) -> dict[str, str]:
     return {"pk": f"P#{person}", "sk": f"S#{message}"}
+
+
+def repoint_action(table: str, claim: Identifier, old: str, new: str) -> dict[str, Any]:
+    """An identifier goes from one person to another, as an action of a transaction."""
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": pack_item({"pk": identifier_key(claim.kind, claim.value), "sk": "I"}),
+            "UpdateExpression": "SET p = :new",
+            "ConditionExpression": "p = :old",
+            "ExpressionAttributeValues": pack_item({":new": new, ":old": old}),
+        }
+    }
 
 
 def put_action(
