@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 from collections import Counter
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from email.message import EmailMessage
 from email.policy import SMTP
 from html import escape
+from typing import Any
 
 import pytest
 
@@ -17,9 +19,14 @@ import sample_day
 from postbox import Message
 from sample_day import Expected
 from tailor.cli.programme import read
+from tailor.kernel.event import Event
+from tailor.kernel.inbound import Inbound
+from tailor.kernel.instants import iso
 from tailor.kernel.program import Program
 from tailor.rules.compiled import Compiled
 from tailor.rules.templates import compile_template
+from tailor.sources import SOURCES
+from world import World
 
 PEOPLE = sample_day.people()
 WANTED = sample_day.expected(PEOPLE)
@@ -103,3 +110,29 @@ def test_a_taken_port_ends_the_run_with_2_and_a_way_out(capsys: pytest.CaptureFi
     said = capsys.readouterr().err
     assert f"port {port} is in use" in said
     assert "TAILOR_MAILBOX_PORT" in said
+
+
+def test_who_comes_twice_is_joined_at_night_and_nobody_else(shop: World) -> None:
+    for one in PEOPLE[::5]:
+        known = {name: value for name, value in (("email", one.email), ("firstName", one.first_name)) if value}
+        shop.arrive(*identified(shop, known, userId=one.user_id))
+    for one in sample_day.doubles(PEOPLE):
+        shop.arrive(*identified(shop, {"email": one.email, **sample_day._home(one)}, userId=one.user_id))
+        again = {"email": sample_day.mistyped(one), **sample_day._home(one)}
+        shop.arrive(*identified(shop, again, anonymousId=f"newsletter-{one.number}"))
+    shop.pump(batch=100)
+    before = len(shop.everybody())
+    counts = shop.night()["counts"]
+    assert counts["joined"] == sample_day.DOUBLES
+    assert counts.get("refused", 0) == 0
+    assert len(shop.everybody()) == before - sample_day.DOUBLES
+    for one in sample_day.doubles(PEOPLE):
+        assert shop.person("email", one.email) == shop.person("email", sample_day.mistyped(one))
+
+
+def identified(shop: World, traits: dict[str, Any], **who: str) -> list[Event]:
+    """What Segment's source makes of a call to identify."""
+    call = {"type": "identify", "messageId": f"{who}{sorted(traits)}", "traits": traits, **who}
+    body = json.dumps({**call, "timestamp": iso(shop.now)}).encode()
+    request = Inbound("POST", "/v1/identify", {"content-type": "application/json"}, body)
+    return list(SOURCES["segment"].to_events(request, now=shop.now).events)
