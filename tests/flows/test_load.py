@@ -155,7 +155,16 @@ def test_the_file_of_refused_rows_mended_is_a_file_to_import(place: Place) -> No
     mended = place.rejected(done).replace(",large,", ",42,").encode()
     again = place.finish(place.propose(mended, name="mended.csv").id)
     assert again.counts == {"rows": 1, "events": 1}
-    assert place.memory.sent[-1].traits == {"first_name": "N2", "shoe": 42}
+    assert place.memory.sent[-1].traits == {"email": "p2@x.example", "first_name": "N2", "shoe": 42}
+
+
+def test_what_is_suspicious_is_kept_put_right_and_told(place: Place) -> None:
+    mapping = {**PEOPLE, "traits": {"country": "land"}, "identifiers": {"email": "email", "phone": "tel"}}
+    done = place.finish(place.propose(b"email,land,tel\nada@gmial.com,Schweiz,079 555 01 23\n", mapping).id)
+    [event] = place.memory.sent
+    assert event.traits["country"] == "CH"
+    assert "email:typo" in str(done.notes)
+    assert done.counts == {"rows": 1, "events": 1}
 
 
 def test_a_file_is_not_imported_twice_unless_it_is_said_as_of_when(place: Place) -> None:

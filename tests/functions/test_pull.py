@@ -6,6 +6,7 @@ import json
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -287,6 +288,21 @@ def test_a_contact_of_whom_only_a_change_is_told_is_read_whole(shop: World, vend
     assert app("import").handler(
         {"Records": [{"messageId": "7", "body": json.dumps({"hydrate": key["id"], "numbers": ["51"]})}]}, CONTEXT
     ) == {"batchItemFailures": [{"itemIdentifier": "7"}]}
+
+
+def test_a_webhook_that_tells_only_of_a_change_asks_for_the_contact(
+    shop: World, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = ask("POST", "/api/keys", {"name": "crm", "source": "hubspot", "secret": "s"})[1]
+    notice = {"portalId": 62515, "objectId": 51, "eventId": 1, "occurredAt": START, "subscriptionId": 9}
+    city = {**notice, "subscriptionType": "contact.propertyChange", "propertyName": "city", "propertyValue": "Rome"}
+    mail = {**city, "objectId": 52, "propertyName": "email", "propertyValue": "known@example.com"}
+    gone = {**notice, "objectId": 53, "subscriptionType": "contact.privacyDeletion"}
+    body = json.dumps([city, mail, gone])
+    signed = {"x-hubspot-signature": sha256(b"s" + body.encode()).hexdigest()}
+    status, _ = ask("POST", f"/sources/hubspot/{key['key']}", body, token=None, headers=signed)
+    assert status == 200
+    assert [json.loads(one) for one in shop.queues["import"]] == [{"hydrate": key["id"], "numbers": ["51"]}]
 
 
 def test_a_pull_is_the_administrators_for_it_says_where_a_secret_is_sent(shop: World, vendors: Vendors) -> None:

@@ -34,7 +34,7 @@ def test_a_row_becomes_what_is_known_of_somebody() -> None:
     [event] = events(document, {"E-mail": " Ada@X.example ", "First": "Ada", "Likes": "tents; shoes;"})
     assert (event.kind, event.name, event.source) == ("identify", "Identify", "import")
     assert event.identifiers == (Identifier("email", "ada@x.example"),)
-    assert event.traits == {"first_name": "Ada", "interests": ["tents", "shoes"]}
+    assert event.traits == {"email": "Ada@X.example", "first_name": "Ada", "interests": ["tents", "shoes"]}
     assert (event.at, event.received) == (ORIGIN.as_of, BEGUN)
     assert event.context == {"import": "i_1", "row": 7, "quiet": True}
 
@@ -160,7 +160,7 @@ def test_phones_are_international_by_the_region_and_others_are_told() -> None:
     assert Identifier("phone", "+33612345678") in event.identifiers
     notes: list[str] = []
     [event] = events(document, {"E-mail": "ada@x.example", "Tel": "call me"}, notes)
-    assert notes == ["Tel: no usable phone; left out"]
+    assert notes == ["Tel: not usable as phone by itself"]
     assert [one.kind for one in event.identifiers] == ["email"]
 
 

@@ -24,8 +24,9 @@ from tailor.rules import rows
 from tailor.rules.dialect import ENCODINGS, SAMPLE_BYTES, Dialect, detect
 from tailor.rules.manifest import DATA, LOOKUP, Delivered, read_manifest
 from tailor.rules.mapping import TABLES, Origin, RowMapping
+from tailor.rules.quality import inspect
 from tailor.rules.rows import Row
-from tailor.sources import SOURCES
+from tailor.sources import SOURCES, read
 
 FEED = Dialect(encoding="latin-1", delimiter="\t", quote="", escape="\\", header=False)
 """How Adobe writes ``hit_data.tsv``."""
@@ -307,10 +308,14 @@ def events_of(row: Row, mapping: RowMapping, origin: Origin, notes: list[str]) -
     if row.refusal is not None:
         raise row.refusal
     if mapping.format in TABLES:
-        return mapping.events(row.values, origin, row.number, notes)
-    body = json.dumps(row.values, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    parsed = SOURCES[mapping.format].to_events(Inbound("POST", "/", {}, body), now=origin.received)
-    for refusal, _ in parsed.refused:
-        raise refusal
-    notes += parsed.ignored
-    return parsed.events
+        events = [inspect(event) for event in mapping.events(row.values, origin, row.number, notes)]
+    else:
+        body = json.dumps(row.values, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        parsed = read(SOURCES[mapping.format], Inbound("POST", "/", {}, body), now=origin.received)
+        for refusal, _ in parsed.refused:
+            raise refusal
+        notes += parsed.ignored
+        events = parsed.events
+    for event in events:
+        notes += [code for code, *_ in event.context.get("quality", {}).get("findings", ())]
+    return events

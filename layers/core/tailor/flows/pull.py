@@ -22,8 +22,9 @@ from tailor.kernel.document import read_json
 from tailor.kernel.errors import Rejected, Stale, Transient
 from tailor.kernel.inbound import Inbound
 from tailor.kernel.instants import HOUR, MINUTE, SECOND, iso
-from tailor.rules.pulls import Ask, Pull, ask, contacts, hydration, read, read_pull
-from tailor.sources import SOURCES
+from tailor.rules import pulls
+from tailor.rules.pulls import Ask, Pull, ask, contacts, hydration, read_pull
+from tailor.sources import SOURCES, read
 
 KIND = "pull"
 """Kind of the definitions, and of the rows that say how far each is."""
@@ -122,7 +123,7 @@ def pull(name: str, desk: Desk, *, clock: Callable[[], int], enough: Callable[[]
         more = True
         while more and not enough():
             answer = _asked(about, ask(about, state.cursor), headers, desk)
-            page = read(about, state.cursor, answer)
+            page = pulls.read(about, state.cursor, answer)
             counts = _queue(about, page.bodies, desk, now=clock())
             counts["found"] = page.found
             more = page.more
@@ -182,7 +183,7 @@ def _keep(state: State, store: Store) -> bool:
 def _queue(about: Pull, bodies: Sequence[Inbound], desk: Desk, *, now: int) -> Counter[str]:
     counts: Counter[str] = Counter()
     for body in bodies:
-        parsed = SOURCES[about.source].to_events(body, now=now)
+        parsed = read(SOURCES[about.source], body, now=now)
         events = [event.to_json() for event in parsed.events]
         desk.queue.put(envelopes(about.source, f"pull {about.name}", events, received=now))
         rows = [

@@ -54,6 +54,7 @@ from tailor.kernel.values import key
 from tailor.rules.calendar import zone
 from tailor.rules.columns import NO, ORDERS, YES, Column, Form, find, pointer_to, read_column
 from tailor.rules.identity import identifier, ordered
+from tailor.rules.quality import phone
 
 FORMATS = ("csv", "ndjson", "parquet", "ga4", "adobe")
 TABLES = ("csv", "ndjson", "parquet")
@@ -109,6 +110,11 @@ class RowMapping:
     properties: Mapping[str, Column]
     consent: Basis
 
+    @property
+    def handles(self) -> dict[str, Column]:
+        """Identifiers that are traits too, and are looked at as such."""
+        return {kind: column for kind, column in self.identifiers.items() if kind in ("email", "phone")}
+
     def columns(self) -> set[str]:
         """Names of all columns it reads."""
         basis = self.consent
@@ -125,7 +131,7 @@ class RowMapping:
         """
         at, clock = self._when(row, origin)
         people = self._people(row, notes)
-        traits = _values(self.traits, row, self.form)
+        traits = _values(self.handles, row, self.form) | _values(self.traits, row, self.form)
         properties = _values(self.properties, row, self.form)
         choice = self._choice(row, origin, number, at)
         context = {**clock, "import": origin.import_id, "row": number}
@@ -174,12 +180,12 @@ class RowMapping:
             value = column.of(row, self.form)
             if value is None:
                 continue
-            one = identifier(kind, _international(value, self.region) if kind == "phone" else value)
+            one = identifier(kind, (phone(str(value), self.region)[0] or value) if kind == "phone" else value)
             if one is None and kind == "email":
                 detail = f"{column.name}: this is no e-mail address"
                 raise Rejected(detail, code="bad-email", pointer=pointer_to(column.name))
             if one is None:
-                notes.append(f"{column.name}: no usable {kind}; left out")
+                notes.append(f"{column.name}: not usable as {kind} by itself")
             found.append(one)
         people = ordered(found)
         if not people:
@@ -249,22 +255,6 @@ def _plain(value: Any) -> Any:
 
 # One encoder for all rows: making one costs more than what it does here.
 _text = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=_plain).encode
-
-
-def _international(value: Any, region: str) -> Any:
-    """A phone number of ``region`` (ISO 3166) in international form; as it is where it is none."""
-    written = str(value).strip()
-    if not region or written.startswith("+"):
-        return written
-    import phonenumbers
-
-    try:
-        number = phonenumbers.parse(written, region)
-    except phonenumbers.NumberParseException:
-        return written
-    if not phonenumbers.is_possible_number(number):
-        return written
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 # ---- reading the document
