@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
 from typing import Any
@@ -57,19 +58,20 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         logger.warning("batch goes back", extra={"why": str(refused)})
         return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in records]}
     failed = [r["messageId"] for r, o in zip(records, outcomes, strict=True) if not _done(r, o, queue)]
+    for state, times in Counter(outcome.state for outcome in outcomes).items():
+        runtime.count("Messages", times, state=state)
+    states = {json.loads(r["body"])["message"]: o.state for r, o in zip(records, outcomes, strict=True)}
+    logger.info("messages", extra={"states": states})
     return {"batchItemFailures": [{"itemIdentifier": id} for id in failed]}
 
 
 def _done(record: dict[str, Any], outcome: Outcome, queue: Queue) -> bool:
-    message = json.loads(record["body"])["message"]
     if outcome.error is not None:
-        logger.error("message failed", extra={"message_id": message}, exc_info=outcome.error)
-    logger.info("message", extra={"message_id": message, "state": outcome.state})
-    runtime.count("Messages", state=outcome.state)
+        logger.error("message failed", extra={"record": record["messageId"]}, exc_info=outcome.error)
     if outcome.retry_after is None:
         return True
     try:
         queue.postpone(record["receiptHandle"], outcome.retry_after)
     except Transient:
-        logger.info("message comes back later than asked", extra={"message_id": message})
+        logger.info("message comes back later than asked", extra={"record": record["messageId"]})
     return False

@@ -37,7 +37,7 @@ def _click(token: str, agent: str) -> dict[str, Any]:
         )
     except Rejected as error:
         return problem(error)
-    return respond(302, "", {"location": url, **QUIET})
+    return respond(302, "", {"location": url, **QUIET}) if url else respond(204, "", QUIET)
 
 
 def _open(request: Inbound, token: str, agent: str) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def test_without_permission_to_count_a_letter_has_no_pixel_and_plain_links(shop:
 
 def test_a_click_leads_where_the_letter_said_and_is_recorded(shop: World) -> None:
     html = letter(shop, "marketing", "analytics")
-    (click,), (pixel,) = paths(html, "c"), paths(html, "o")
+    (click, _), (pixel,) = paths(html, "c"), paths(html, "o")
     answer = get(click)
     assert (answer["statusCode"], answer["headers"]["location"]) == (302, "https://shop.example/new")
     assert answer["headers"]["cache-control"] == "no-store"
@@ -68,12 +68,27 @@ def test_a_click_leads_where_the_letter_said_and_is_recorded(shop: World) -> Non
     (click_event, open_event) = sorted(recorded(shop), key=lambda one: one[0])
     assert click_event[0] == "Email Link Clicked"
     assert click_event[1]["link"] == "https://shop.example/new"
-    assert click_event[1]["agent"] == "unknown"
+    assert click_event[1]["agent"] == "machine", "nobody clicks in the second in which a letter arrives"
     assert open_event[1]["agent"] == "machine"
 
 
+def test_the_link_that_no_person_sees_leads_nowhere_and_tells_a_machine(shop: World) -> None:
+    html = letter(shop, "marketing", "analytics")
+    click, trap = paths(html, "c")
+    assert f'href="https://mail.shop.example{trap}" style="display:none"' in html
+    shop.now += HOUR
+    browser = "Mozilla/5.0 (X11) AppleWebKit/537.36 Chrome/130.0 Safari/537.36"
+    assert get(trap, agent=browser)["statusCode"] == 204
+    assert get(click, agent=browser)["statusCode"] == 302
+    shop.pump()
+    assert sorted((p["link"], p["agent"]) for _, p in recorded(shop)) == [
+        ("", "machine"),
+        ("https://shop.example/new", "human"),
+    ]
+
+
 def test_a_head_request_records_nothing(shop: World) -> None:
-    (click,) = paths(letter(shop, "marketing", "analytics"), "c")
+    click, _ = paths(letter(shop, "marketing", "analytics"), "c")
     assert get(click, method="HEAD")["statusCode"] == 302
     shop.pump()
     assert recorded(shop) == []

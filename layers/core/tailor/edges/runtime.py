@@ -19,7 +19,7 @@ from aws_lambda_powertools import Logger
 
 from tailor.edges.bus import Facts, Queue
 from tailor.edges.dynamo import read_lightly
-from tailor.edges.mailer import Account, Mailer
+from tailor.edges.mailer import Account, Direct, Mailer
 from tailor.edges.store import Store
 from tailor.kernel.instants import MINUTE, SECOND
 from tailor.kernel.keys import new_id
@@ -101,6 +101,8 @@ def client(service: str) -> Any:
             user_agent="tailor",
         )
     made = _session().create_client(service, config=config)
+    if service == "sesv2":
+        return Direct(made, _session().get_credentials())
     return read_lightly(made) if service == "dynamodb" else made
 
 

@@ -528,6 +528,20 @@ class Store:
             return False
         return True
 
+    def remember_clicks(self, holder: str, message: str, clicks: Sequence[str]) -> None:
+        """Keep the newest clicks on a letter, as ``link instant``."""
+        try:
+            self._db.call(
+                "update_item",
+                TableName=self._ledger,
+                Key=pack_item(_message_key(holder, message)),
+                UpdateExpression="SET clicks = :clicks",
+                ConditionExpression="attribute_exists(pk)",
+                ExpressionAttributeValues=pack_item({":clicks": list(clicks)}),
+            )
+        except Stale:
+            pass
+
     def release(self, person: str, message: str, *, owner: str) -> None:
         """SENDING → QUEUED, after SES refused to accept it for now."""
         self._db.call(

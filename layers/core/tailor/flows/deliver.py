@@ -35,7 +35,7 @@ from tailor.kernel.person import Person
 from tailor.kernel.program import Program, Template
 from tailor.rules.consent import permits, view
 from tailor.rules.eligibility import PUT_OFF, Verdict, decide, purpose_of
-from tailor.rules.messages import Envelope, build_mime
+from tailor.rules.messages import TRAP, Envelope, build_mime
 from tailor.rules.pacing import Pace
 from tailor.rules.templates import Letter, Letterhead, compile_template, given
 
@@ -393,10 +393,6 @@ def _pixel(person: str, message: str, post: Post) -> str:
         f'<img src="{seen}" width="1" height="1" alt="">'
         f'<a href="{trap}" style="display:none" aria-hidden="true" tabindex="-1"></a>'
     )
-
-
-TRAP = "trap"
-"""Position of the link that no person sees."""
 
 
 def _signed(payload: str, purpose: str, post: Post) -> str:

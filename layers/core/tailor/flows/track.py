@@ -7,6 +7,7 @@ anywhere else. What a person clicks is recorded only while they permit it, also 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from tailor.edges.bus import Queue, envelopes
 from tailor.edges.store import Store
@@ -15,16 +16,17 @@ from tailor.kernel.event import Event, Identifier
 from tailor.kernel.keys import digest, read_token
 from tailor.kernel.person import Person
 from tailor.kernel.program import Program
+from tailor.rules.agents import REMEMBERED, clicker
+from tailor.rules.agents import agent as agent_of
 from tailor.rules.consent import permits
-
-MACHINES = ("googleimageproxy", "yahoomailproxy", "bot", "crawler", "spider", "preview", "scanner", "curl", "python")
-"""Parts of user agents that are no people."""
+from tailor.rules.messages import TRAP
 
 
 def click(
     token: str, store: Store, queue: Queue, program: Program, keys: Mapping[str, bytes], *, agent: str, now: int
 ) -> str:
-    """The address a link leads to; records the click. An empty ``agent`` records nothing (a HEAD request).
+    """The address a link leads to, ``""`` for the one that no person sees; records the click. An empty ``agent``
+    records nothing (a HEAD request).
 
     Raises
     ------
@@ -34,8 +36,11 @@ def click(
     person = store.person(id)
     for holder in dict.fromkeys((id, *((person.id, *person.aliases) if person else ()))):
         if row := store.message(holder, message):
-            url = str(row["links"][int(index)])
-            _record("Email Link Clicked", person, message, {"link": url}, queue, program, agent, now)
+            sprung = index == TRAP
+            url = "" if sprung else str(row["links"][int(index)])
+            if agent and person is not None and permits(person, "analytics", program, now=now):
+                kind = "machine" if sprung else _clicker(row, holder, message, index, agent, store, now)
+                _record("Email Link Clicked", person, message, {"link": url, "agent": kind}, queue, now)
             return url
     raise Rejected("this letter is no longer on file", code="gone", status=404)
 
@@ -50,22 +55,20 @@ def seen(
     Rejected : the token is forged.
     """
     id, message = read_token(token, purpose="open", keys=keys).split("|")
-    _record("Email Opened", store.person(id), message, {}, queue, program, agent, now)
+    person = store.person(id)
+    if agent and person is not None and permits(person, "analytics", program, now=now):
+        _record("Email Opened", person, message, {"agent": agent_of(agent)}, queue, now)
 
 
-def _record(
-    name: str,
-    person: Person | None,
-    message: str,
-    properties: dict[str, str],
-    queue: Queue,
-    program: Program,
-    agent: str,
-    now: int,
-) -> None:
-    if person is None or not agent or not permits(person, "analytics", program, now=now):
-        return
-    machine = any(part in agent.lower() for part in MACHINES)
+def _clicker(row: Mapping[str, Any], holder: str, message: str, index: str, agent: str, store: Store, now: int) -> str:
+    """Who clicked, by this click and those on the letter before it."""
+    before = [(link, int(at)) for link, _, at in (one.partition(" ") for one in row.get("clicks", ()))]
+    clicks = [*before, (index, now)][-REMEMBERED:]
+    store.remember_clicks(holder, message, [f"{link} {at}" for link, at in clicks])
+    return clicker(agent, clicks, row.get("delivered_at", row.get("sent_at")), now=now)
+
+
+def _record(name: str, person: Person, message: str, properties: dict[str, str], queue: Queue, now: int) -> None:
     event = Event(
         id=digest(name, message, *properties.values(), str(now)),
         kind="track",
@@ -74,6 +77,6 @@ def _record(
         received=now,
         source="tailor",
         identifiers=(Identifier("person", person.id),),
-        properties={"message_id": message, "agent": "machine" if machine else "unknown", **properties},
+        properties={"message_id": message, **properties},
     )
     queue.put(envelopes("tailor", "", [event.to_json()], received=now))

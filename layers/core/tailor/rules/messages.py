@@ -25,6 +25,9 @@ LINE = 998
 WORD = 45
 """Bytes in an encoded word: 60 characters of base64, which with its marks fit a line of 76."""
 
+TRAP = "trap"
+"""Position of the link that no person sees."""
+
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 _ATOMS = re.compile(r"[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]*")

@@ -14,6 +14,7 @@ from tailor.kernel.event import ConsentChange, Event
 from tailor.kernel.instants import MINUTE, NEVER
 from tailor.kernel.person import MARKS, Person
 from tailor.rules import chain, policy, profile
+from tailor.rules.bounces import worn_out
 from tailor.rules.compiled import Compiled
 from tailor.rules.consent import View, fold, grant_of, view
 from tailor.rules.effects import Effects
@@ -185,7 +186,7 @@ def _report(person: Person, event: Event, effects: Effects) -> None:
         if state := MESSAGE_STATES.get(event.name):
             effects.moves.append((message, state, event.at, str(event.properties.get("campaign", ""))))
     forever = event.name == "Email Complained" or (
-        event.name == "Email Bounced" and event.properties.get("bounce_type") == "Permanent"
+        event.name == "Email Bounced" and (event.properties.get("bounce_type") == "Permanent" or worn_out(person))
     )
     if forever and (email := event.properties.get("recipient") or person.email()):
         effects.suppressed.append((email, event.name))
