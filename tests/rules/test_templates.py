@@ -526,3 +526,48 @@ def test_the_given_names_are_written_as_they_are_handed_in() -> None:
     assert letter(" ".join(f"{{{name}}}" for name in sorted(GIVEN)), extra=handed).html == " ".join(
         handed[name] for name in sorted(GIVEN)
     )
+
+
+GIVEN_BLOCK = (
+    "{% given city, last_viewed_product, fresh='30d' %}{city}: {last_viewed_product}{% broader %}news{% endgiven %}"
+)
+DAY = 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("person", "ages", "shown_", "noted"),
+    [
+        ({"city": "Rome", "last_viewed_product": "tent"}, (1, 30), "Rome: tent", ()),
+        ({"city": "Rome", "last_viewed_product": "tent"}, (1, 31), "news", ("last_viewed_product (stale)",)),
+        ({"city": " ", "last_viewed_product": "tent"}, (1, 1), "news", ("city (missing)",)),
+        ({}, (), "news", ("city (missing)",)),
+    ],
+)
+def test_a_block_is_made_broader_for_whom_too_little_is_known(
+    person: dict[str, str], ages: tuple[int, ...], shown_: str, noted: tuple[str, ...]
+) -> None:
+    written = {name: NOW - age * DAY for name, age in zip(person, ages, strict=True)}
+    made = letterhead(GIVEN_BLOCK).render(View(person, {}, {}, written=written), {}, now=NOW)
+    assert (made.html, made.fallbacks) == (shown_, noted)
+    assert letterhead(GIVEN_BLOCK).needs == ()
+
+
+def test_a_value_of_unknown_age_is_not_fresh() -> None:
+    person = {"city": "Rome", "last_viewed_product": "tent"}
+    assert letter(GIVEN_BLOCK, person=person).fallbacks == ("city (stale)",)
+    assert letter("{% given city %}{city}{% broader %}x{% endgiven %}", person=person).html == "Rome"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("{% given city %}x{% endgiven %}", "say what the others are shown"),
+        ("{% given %}x{% broader %}y{% endgiven %}", "name the attributes"),
+        ("{% given city, fresh='soon' %}x{% broader %}y{% endgiven %}", "as in '30d'"),
+        ("{% given ctiy %}x{% broader %}y{% endgiven %}", "did you mean 'city'"),
+        ("{% if city is given(interests, 1) %}x{% endif %}", "write {% given city %}"),
+    ],
+)
+def test_a_broader_block_is_written_in_full(source: str, said: str) -> None:
+    with pytest.raises(Rejected, match=re.escape(said)):
+        letterhead(source)

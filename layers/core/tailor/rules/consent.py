@@ -9,7 +9,7 @@ who signs up again is not held to an old copy of their refusal.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tailor.kernel.event import ConsentChange
@@ -34,7 +34,8 @@ class View:
 
     ``attributes``: name → value; ``history``: see :data:`tailor.kernel.person.History`; ``consent``: ``purpose`` or
     ``purpose:topic`` → grant (a person's own choices hide from nobody), with what the law permits those never asked.
-    ``id``: of the person; ``identifiers``: the kinds they have, never the values.
+    ``id``: of the person; ``identifiers``: the kinds they have, never the values; ``written``: attribute → instant of
+    what set it.
     """
 
     attributes: dict[str, Any]
@@ -42,6 +43,7 @@ class View:
     consent: dict[str, list[Any]]
     id: str = ""
     identifiers: Collection[str] = ()
+    written: Mapping[str, int] = field(default_factory=dict)
 
 
 def view(person: Person, purpose: str, program: Program, *, now: int) -> View:
@@ -60,7 +62,7 @@ def view(person: Person, purpose: str, program: Program, *, now: int) -> View:
         seen = {name: value for name, value in seen.items() if name in declared}
     if program.retained or program.generalised.get(purpose):
         seen = _as_permitted(person, dict(seen), purpose, program, now)
-    return View(seen, person.history, consent, person.id, person.identifiers.keys())
+    return View(seen, person.history, consent, person.id, person.identifiers.keys(), person.written)
 
 
 def _as_permitted(person: Person, seen: dict[str, Any], purpose: str, program: Program, now: int) -> dict[str, Any]:

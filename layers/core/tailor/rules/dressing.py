@@ -251,7 +251,7 @@ def implied(test: nodes.Node) -> frozenset[str]:
     match test:
         case nodes.And():
             return implied(test.left) | implied(test.right)
-        case nodes.Test(name="contains" | "defined" | "lt" | "le" | "gt" | "ge"):
+        case nodes.Test(name="contains" | "defined" | "given" | "lt" | "le" | "gt" | "ge"):
             return implied(test.node)
         case nodes.Compare() if all(operand.op in _PRESENT for operand in test.ops):
             operand = test.ops[0]

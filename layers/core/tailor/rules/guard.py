@@ -178,6 +178,10 @@ class _Walk:
                     raise Forbidden("{% filter %} cannot be used in a letter", node.lineno)
             case nodes.Test():
                 _known_word(node.name, TESTS, "test", node.lineno)
+                if node.name == "given" and not (
+                    len(node.args) == 2 and all(isinstance(a, nodes.Const) for a in node.args)
+                ):
+                    raise Forbidden("write {% given city %} … {% broader %} … {% endgiven %}", node.lineno)
             case nodes.Getitem() if not isinstance(node.arg, nodes.Slice):
                 raise Forbidden("write a name or a number between the square brackets", node.lineno)
             case nodes.For():

@@ -4,6 +4,9 @@ Beside Jinja2's own syntax::
 
     {% if user.interests contains 'outdoor' %}…{% elsif user.purchase_history includes 'running shoes' %}…{% endif %}
     {first_name}        {first_name|friend}        (the text after the bar stands in for a missing value)
+    {% given last_viewed_product, fresh='30d' %}…{% broader %}…{% endgiven %}
+
+The last one is a block for those of whom the attributes are known and no older than that, and what all others see.
 
 Single braces are rewritten before the template is compiled, so a value can never be expanded again. CSS, JSON,
 ``${x}``, comments, ``{% raw %}``, ``<style>`` and ``<script>`` are left alone. What WYSIWYG editors do to the inside
@@ -23,14 +26,16 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import ChainableUndefined, Undefined, UndefinedError, pass_context
+from jinja2 import ChainableUndefined, Undefined, UndefinedError, nodes, pass_context
 from jinja2.ext import Extension
 from jinja2.filters import FILTERS as STOCK
 from jinja2.lexer import Token, TokenStream
+from jinja2.parser import Parser
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tailor.kernel.errors import Rejected
+from tailor.kernel.instants import duration
 from tailor.rules.places import Html
 
 HTML = "html"
@@ -126,6 +131,19 @@ def contains(left: Any, right: Any) -> bool:
             return any(item == right and isinstance(item, bool) == isinstance(right, bool) for item in left)
         case _:
             return False
+
+
+@pass_context
+def _given(context: Context, value: Any, name: str, fresh: int) -> bool:
+    """Whether a value is there, and at most ``fresh`` ms old where that is asked; if not, the letter notes why."""
+    if blank(value):
+        reason = "missing"
+    elif fresh and context["_now"] - context["_written"].get(name, -fresh) > fresh:
+        reason = "stale"
+    else:
+        return True
+    context["_fallbacks"][f"{name} ({reason})"] = None
+    return False
 
 
 def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
@@ -266,6 +284,7 @@ TESTS: dict[str, Callable[..., Any]] = {
     "odd": lambda value: isinstance(value, int) and value % 2 == 1,
     "even": lambda value: isinstance(value, int) and value % 2 == 0,
     "divisibleby": lambda value, by: isinstance(value, int) and isinstance(by, int) and by != 0 and value % by == 0,
+    "given": _given,
     "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
     "string": lambda value: isinstance(value, str),
 }
@@ -308,7 +327,49 @@ def _element(value: Any, key: str | int) -> Any:
 
 
 class Language(Extension):
-    """Single braces and mended quotes before the lexer, ``contains``, ``includes``, ``elsif`` and ``nil`` after it."""
+    """Single braces and mended quotes before the lexer, ``contains``, ``includes``, ``elsif`` and ``nil`` after it; and
+    the block ``{% given %}``."""
+
+    tags = {"given"}  # noqa: RUF012 - jinja2 wants it so
+
+    def parse(self, parser: Parser) -> nodes.If:
+        """``{% given city, interests, fresh='30d' %}…{% broader %}…{% endgiven %}``."""
+        lineno = next(parser.stream).lineno
+        names: list[str] = []
+        fresh = 0
+        while parser.stream.current.type != "block_end":
+            if names:
+                parser.stream.expect("comma")
+            name = parser.stream.expect("name").value
+            if name == "fresh" and parser.stream.skip_if("assign"):
+                fresh = _age(parser)
+                break
+            if name == "user" and parser.stream.skip_if("dot"):
+                name = parser.stream.expect("name").value
+            names.append(name)
+        if not names or parser.stream.current.type != "block_end":
+            parser.fail("name the attributes, then how old they may be: {% given city, fresh='30d' %}", lineno)
+        held = [
+            nodes.Test(
+                nodes.Name(name, "load", lineno=lineno),
+                "given",
+                [nodes.Const(name), nodes.Const(fresh)],
+                [],
+                None,
+                None,
+                lineno=lineno,
+            )
+            for name in names
+        ]
+        body = parser.parse_statements(("name:broader", "name:endgiven"))
+        if parser.stream.current.value != "broader":
+            parser.fail("say what the others are shown: {% given city %} … {% broader %} … {% endgiven %}", lineno)
+        next(parser.stream)
+        broader = parser.parse_statements(("name:endgiven",), drop_needle=True)
+        test: nodes.Expr = held[0]
+        for one in held[1:]:
+            test = nodes.And(test, one, lineno=lineno)
+        return nodes.If(test, body, [], broader, lineno=lineno)
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         """The source in plain Jinja2 but for the operators; line numbers stay true."""
@@ -349,6 +410,14 @@ class Language(Extension):
             yield written
             dotted = before.type == "dot"
             before = token
+
+
+def _age(parser: Parser) -> int:
+    token = parser.stream.expect("string")
+    try:
+        return duration(token.value)
+    except Rejected as error:
+        parser.fail(f"'fresh' is how old a value may be, as in '30d': {error.detail}", token.lineno)
 
 
 def _ends_operand(token: Token, *, dotted: bool) -> bool:

@@ -68,7 +68,8 @@ class Letter:
     subject, preheader : one line each, without markup.
     html, text : the two parts; the preheader is hidden at the top of the HTML.
     links : original links of the HTML that may be counted, in order.
-    fallbacks : attributes in whose place a fallback is shown, in the order they were met.
+    fallbacks : attributes in whose place a fallback is shown, in the order they were met; ``city (stale)`` or ``city
+        (missing)`` where a whole block was made broader for it.
     encoded : ``html`` as quoted-printable; empty where nobody has encoded it yet.
     """
 
@@ -183,7 +184,7 @@ class Letterhead:
         Rejected : ``missing-value`` (no value and no fallback), ``unsafe-link``, ``bad-value``, ``bad-render`` or
             ``letter-too-large``; ``pointer`` names the part. There is then no letter to send.
         """
-        context, fallbacks = self._context(view, extra)
+        context, fallbacks = self._context(view, extra, now=now)
         self._call(context, view, now=now)
         context["subject"] = subject = header_text(self._subject.render(context), limit=SUBJECT)
         context["preheader"] = preheader = header_text(self._preheader.render(context), limit=PREHEADER)
@@ -205,11 +206,11 @@ class Letterhead:
         ------
         Rejected : as :meth:`render`, of the call to action.
         """
-        context, _ = self._context(view, extra)
+        context, _ = self._context(view, extra, now=now)
         self._call(context, view, now=now)
         return {name: value for name, value in context.items() if name in self._reads or name in CTA}
 
-    def _context(self, view: View, extra: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, None]]:
+    def _context(self, view: View, extra: Mapping[str, str], *, now: int) -> tuple[dict[str, Any], dict[str, None]]:
         """What a letter may read, and what its fallbacks will be noted in."""
         fallbacks: dict[str, None] = {}
         known = {
@@ -218,6 +219,7 @@ class Letterhead:
             if (value := view.attributes.get(name)) is not None and not blank(plain := _plain(value))
         }
         context: dict[str, Any] = {**known, "user": known, "_fallbacks": fallbacks, "_effort": [0]}
+        context |= {"_now": now, "_written": view.written}
         context.update((name, _CONTROLS.sub("", extra[name])) for name in GIVEN if name in extra)
         return context, fallbacks
 
