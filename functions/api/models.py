@@ -754,3 +754,20 @@ class Pull(BaseModel):
     last: str | None
     counts: dict[str, int]
     problem: str | None
+
+
+class Product(BaseModel):
+    """A product that letters may recommend."""
+
+    name: str
+    url: str
+    category: str = ""
+    price: float | str = ""
+    currency: str = ""
+    image_url: str = ""
+
+
+class Products(BaseModel):
+    """What an upload did."""
+
+    products: int

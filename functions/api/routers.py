@@ -9,6 +9,7 @@ import journeys
 import keys
 import operations
 import people
+import products
 import programmes
 import quarantine
 import rights
@@ -20,6 +21,7 @@ GROUPS = (
     keys,
     programmes,
     people,
+    products,
     quarantine,
     rights,
     segments,

@@ -13,6 +13,7 @@ from tailor.edges import runtime
 from tailor.edges.bus import Queue
 from tailor.flows.broadcast import standing
 from tailor.flows.deliver import TOGETHER, Letterheads, Outcome, Post, deliver
+from tailor.flows.stock import shelf
 from tailor.kernel.errors import Transient
 from tailor.kernel.program import Program
 
@@ -51,6 +52,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         sleep=time.sleep,
         each=_pool().map,
         patience=max(0, context.get_remaining_time_in_millis() - RESERVE_MS),
+        shelf=lambda: runtime.kept("shelf", shelf),
     )
     try:
         outcomes = deliver([json.loads(record["body"]) for record in records], post)

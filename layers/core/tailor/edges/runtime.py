@@ -307,6 +307,11 @@ def _read_program() -> Program:
     return known if known.version == fresh.version else fresh
 
 
+def kept[T](name: str, read: Callable[[Store], T]) -> T:
+    """What ``read`` finds in the store, under a name of its own; read again after a minute."""
+    return _cached(f"kept:{name}", lambda: read(store()))
+
+
 def compiled() -> Compiled:
     """The definitions in force as code, compiled once for each version of them."""
     return _compile(program())

@@ -37,6 +37,7 @@ from tailor.rules.consent import permits, view
 from tailor.rules.eligibility import PUT_OFF, Verdict, decide, purpose_of
 from tailor.rules.messages import TRAP, Envelope, build_mime
 from tailor.rules.pacing import Pace
+from tailor.rules.recommending import Shelf
 from tailor.rules.templates import Letter, Letterhead, compile_template, given
 
 LEASE = 2 * MINUTE
@@ -92,6 +93,7 @@ class Post:
     sleep: Callable[[float], None]
     each: Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]] = _one_after_the_other
     patience: int = 40 * SECOND
+    shelf: Callable[[], Shelf] = Shelf
 
 
 class Letterheads:
@@ -352,12 +354,14 @@ def _write(owed: Owed, person: Person, post: Post, now: int) -> tuple[Letter, by
         raise Rejected("its programme names no sender: add [sender] from = '...'", code="no-sender")
     urls = links(person.id, purpose_of(template, post.program), post.public_url, post.signing_keys)
     counted = permits(person, "analytics", post.program, now=now)
-    letter = post.letterhead(template).render(
+    letterhead = post.letterhead(template)
+    letter = letterhead.render(
         view(person, template.reads_for, post.program, now=now),
         given(template, urls),
         now=now,
         link=_tracked(person.id, owed["message"], post) if counted else None,
         pixel=_pixel(person.id, owed["message"], post) if counted else "",
+        shelf=post.shelf() if letterhead.recommends else None,
     )
     envelope = Envelope(
         sender=template.sender,

@@ -8,6 +8,7 @@ from typing import Any
 
 from tailor.edges.store import Store
 from tailor.flows.show import load
+from tailor.flows.stock import shelf
 from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import Fields, nearest
 from tailor.kernel.person import Person
@@ -17,6 +18,7 @@ from tailor.rules.eligibility import eligible
 from tailor.rules.lint import CLIPPED
 from tailor.rules.messages import Envelope, build_mime
 from tailor.rules.pressing import finished
+from tailor.rules.recommending import Shelf
 from tailor.rules.templates import Letter, Letterhead, compile_template, given
 
 LINKS = {
@@ -66,11 +68,13 @@ def render(request: Mapping[str, Any], store: Store, *, now: int) -> dict[str, A
     except Rejected as error:
         raise _of_inline(error) from error
 
+    goods = shelf(store) if letterhead.recommends else None
+
     def one(who: Any, pointer: str, *, real: bool) -> dict[str, Any]:
         person = load(str(who), store) if real else described(who, pointer, now=now)
         suppressed = store.suppressed(email) if (email := person.email()) else None
         try:
-            letter = written(person, template, letterhead, program, suppressed=suppressed, now=now)
+            letter = written(person, template, letterhead, program, suppressed=suppressed, goods=goods, now=now)
         except Rejected as error:
             raise _of_inline(error) from error
         return letter if wanted is None else {name: value for name, value in letter.items() if name in wanted}
@@ -98,7 +102,14 @@ def render(request: Mapping[str, Any], store: Store, *, now: int) -> dict[str, A
 
 
 def written(
-    person: Person, template: Template, letterhead: Letterhead, program: Program, *, suppressed: str | None, now: int
+    person: Person,
+    template: Template,
+    letterhead: Letterhead,
+    program: Program,
+    *,
+    suppressed: str | None,
+    goods: Shelf | None = None,
+    now: int,
 ) -> dict[str, Any]:
     """The letter as JSON; its keys are :data:`FIELDS`.
 
@@ -113,6 +124,7 @@ def written(
         view(person, template.reads_for, program, now=now),
         given(template, LINKS),
         now=now,
+        shelf=goods,
     )
     size = len(letter.html.encode())
     warnings = [f"{name!r} has no fallback: people without it get no letter" for name in letterhead.needs]

@@ -161,6 +161,7 @@ STANDARD_ATTRIBUTES = (
     Attribute("last_purchase_category", "text", "personal", _PERSONALIZATION),
     Attribute("last_viewed_product", "text", "personal", _PERSONALIZATION),
     Attribute("last_viewed_category", "text", "personal", _PERSONALIZATION),
+    Attribute("last_wished_product", "text", "personal", _PERSONALIZATION),
     Attribute("order_count", "number", "personal", _PERSONALIZATION, 0),
     Attribute("lifetime_value", "number", "personal", _PERSONALIZATION, 0),
     Attribute("average_order_value", "number", "personal", _PERSONALIZATION, 0),

@@ -90,7 +90,11 @@ class _Dresser:
 
     def loop(self, node: nodes.For) -> None:
         weight = sum(FILTER if isinstance(one, nodes.Filter) else 1 for one in node.find_all(nodes.Node))
-        if isinstance(node.iter, nodes.Getitem) and isinstance(node.iter.arg, nodes.Slice):
+        if isinstance(node.iter, nodes.Call):
+            category = node.iter.kwargs[0].value if node.iter.kwargs else _constant(None)
+            products = _filter(category, "recommended", node.lineno, *node.iter.args)
+            node.iter = _filter(products, "items", node.lineno, _constant(weight))
+        elif isinstance(node.iter, nodes.Getitem) and isinstance(node.iter.arg, nodes.Slice):
             node.iter.node = _filter(node.iter.node, "items", node.lineno, _constant(weight))
         else:
             node.iter = _filter(node.iter, "items", node.lineno, _constant(weight))

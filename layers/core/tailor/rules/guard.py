@@ -30,6 +30,13 @@ PATH = 8
 TEXT = 1_000
 """Characters of a string inside a tag."""
 
+MOST = 20
+"""Products that one call of ``recommend`` may ask for."""
+SEEDS = frozenset(
+    ["last_purchase_category", "last_viewed_category", "last_viewed_product", "last_wished_product", "purchase_history"]
+)
+"""Attributes that recommendations are made from."""
+
 _ALLOWED = (
     nodes.Add,
     nodes.And,
@@ -197,17 +204,34 @@ class _Walk:
         if not isinstance(target, nodes.Name):
             raise Forbidden("a loop has one variable: {% for item in purchase_history %}", node.lineno)
         sliced = isinstance(node.iter, nodes.Getitem) and isinstance(node.iter.arg, nodes.Slice)
-        if reference(node.iter.node if sliced and isinstance(node.iter, nodes.Getitem) else node.iter) is None:
+        if isinstance(node.iter, nodes.Call):
+            self.recommended(node.iter, depth, items, loops=loops)
+        elif reference(node.iter.node if sliced and isinstance(node.iter, nodes.Getitem) else node.iter) is None:
             raise Forbidden("a loop goes over an attribute: {% for item in purchase_history %}", node.lineno)
+        else:
+            self.node(node.iter, depth + 1, items, loops=loops)
         taken = target.name in self.vocabulary.attributes or target.name in self.vocabulary.given
         if taken or target.name in ("user", "loop") or not _IDENTIFIER.fullmatch(target.name):
             raise Forbidden(f"{target.name!r} already means something: choose another name here", node.lineno)
-        self.node(node.iter, depth + 1, items, loops=loops)
         inside = items | {target.name, "loop"}
         for child in (*([node.test] if node.test else []), *node.body):
             self.node(child, depth + 1, inside, loops=loops)
         for child in node.else_:
             self.node(child, depth + 1, items, loops=loops)
+
+    def recommended(self, call: nodes.Call, depth: int, items: frozenset[str], *, loops: int) -> None:
+        """``recommend(3)``, ``recommend(3, category="tents")``, ``recommend(3, category=last_viewed_category)``."""
+        form = "write recommend(3), or recommend(3, category='tents')"
+        if not (isinstance(call.node, nodes.Name) and call.node.name == "recommend"):
+            raise Forbidden("a call with brackets cannot be used in a letter", call.lineno)
+        count = call.args[0].value if len(call.args) == 1 and isinstance(call.args[0], nodes.Const) else None
+        if type(count) is not int or not 1 <= count <= MOST or call.dyn_args or call.dyn_kwargs:
+            raise Forbidden(f"{form}: from 1 to {MOST} products", call.lineno)
+        for keyword in call.kwargs:
+            if keyword.key != "category" or not (isinstance(keyword.value, nodes.Const) or reference(keyword.value)):
+                raise Forbidden(form, call.lineno)
+            self.node(keyword.value, depth + 1, items, loops=loops)
+        self.reads |= SEEDS & self.vocabulary.attributes.keys()
 
     def name(self, found: Reference, lineno: int, items: frozenset[str]) -> None:
         known = self.vocabulary

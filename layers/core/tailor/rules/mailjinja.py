@@ -6,7 +6,9 @@ Beside Jinja2's own syntax::
     {first_name}        {first_name|friend}        (the text after the bar stands in for a missing value)
     {% given last_viewed_product, fresh='30d' %}…{% broader %}…{% endgiven %}
 
-The last one is a block for those of whom the attributes are known and no older than that, and what all others see.
+    {% for product in recommend(3, category='tents') %}<a href="{{ product.url }}">{{ product.name }}</a>{% endfor %}
+
+``given`` is a block for those of whom the attributes are known and no older than that, and what all others see.
 
 Single braces are rewritten before the template is compiled, so a value can never be expanded again. CSS, JSON,
 ``${x}``, comments, ``{% raw %}``, ``<style>`` and ``<script>`` are left alone. What WYSIWYG editors do to the inside
@@ -157,6 +159,15 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
 
 
 @pass_context
+def _recommended(context: Context, category: Any, count: int) -> list[dict[str, Any]]:
+    """Products for the person, of a category where there is one; the letter notes where they are those of everybody."""
+    products, personal = context["_recommend"](count, None if blank(category) else display(category))
+    if not personal:
+        context["_fallbacks"]["recommend (popular)" if products else "recommend (nothing)"] = None
+    return list(products)
+
+
+@pass_context
 def _turns(context: Context, value: Any, weight: int) -> list[Any]:
     """What a loop goes through; ``weight`` is the work of one turn, of which a letter has :data:`EFFORT` at most."""
     items = _items(value)
@@ -265,6 +276,7 @@ AUTHOR_FILTERS: dict[str, Callable[..., Any]] = {
 OWN_FILTERS: dict[str, Callable[..., Any]] = {
     "css": _css,
     "items": _turns,
+    "recommended": _recommended,
     "known": _known,
     "safe_url": safe_url,
     "stand_in": _stand_in,

@@ -55,6 +55,8 @@ def apply(person: Person, event: Event) -> set[str]:
         compute(person)
     elif event.name == "Product Viewed":
         _seen(person, event)
+    elif event.name == "Product Added to Wishlist" and (wished := event.properties.get("name")):
+        _set(person, "last_wished_product", str(wished), event.at)
     return {name for name, value in before.items() if person.attributes.get(name) != value}
 
 
@@ -109,6 +111,8 @@ def _touched_by(name: str) -> tuple[str, ...]:
             return tuple(COMPUTED)
         case "Product Viewed":
             return ("last_viewed_product", "last_viewed_category")
+        case "Product Added to Wishlist":
+            return ("last_wished_product",)
         case _:
             return ()
 

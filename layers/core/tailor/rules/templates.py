@@ -16,7 +16,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any
 
@@ -34,6 +34,7 @@ from tailor.rules.mailjinja import HTML, Environment, blank, pieces, safe_url
 from tailor.rules.places import Html, Place, Plain
 from tailor.rules.plaintext import from_html, tidy
 from tailor.rules.reading import escaped
+from tailor.rules.recommending import Shelf
 from tailor.rules.segments import Rule, compile_rule
 
 GIVEN = frozenset({"postal_address", "preferences_url", "shop_name", "unsubscribe_url"})
@@ -100,6 +101,7 @@ class _Part:
     reads: frozenset[str]
     needs: frozenset[str]
     static: Mapping[str, _Static]
+    recommends: bool
 
     def render(self, context: dict[str, Any]) -> str:
         """The whole, as text."""
@@ -139,9 +141,10 @@ class Letterhead:
     rules : the conditions of its calls to action, whose counters the step must keep.
     needs : attributes without which there is no letter: shown without a fallback, and outside of a condition that they
         exist. A dry run warns of them.
+    recommends : whether it wants a shelf.
     """
 
-    __slots__ = ("_ctas", "_html", "_preheader", "_reads", "_subject", "_text", "key", "needs", "rules")
+    __slots__ = ("_ctas", "_html", "_preheader", "_reads", "_subject", "_text", "key", "needs", "recommends", "rules")
 
     def __init__(
         self,
@@ -157,6 +160,7 @@ class Letterhead:
         self.rules: tuple[Rule, ...] = tuple(rule for rule, _, _ in ctas if rule is not None)
         self.needs: tuple[str, ...] = tuple(sorted(frozenset().union(*(part.needs for part in parts))))
         self._reads = frozenset().union(*(part.reads for part in parts))
+        self.recommends = any(part.recommends for part in parts)
         self._subject, self._preheader, self._html, self._text, self._ctas = subject, preheader, html, text, ctas
 
     def render(
@@ -167,6 +171,7 @@ class Letterhead:
         now: int,
         link: Callable[[int, str], str] | None = None,
         pixel: str = "",
+        shelf: Shelf | None = None,
     ) -> Letter:
         """The letter for the person seen in ``view``.
 
@@ -178,6 +183,7 @@ class Letterhead:
         link : (index, url) → what stands in its place, for every link of the HTML that may be counted: not the one to
             unsubscribe, not the preferences, not mailto, tel or sms.
         pixel : HTML that is put in at the end of the body.
+        shelf : what ``recommend`` chooses from; nothing, where there is none.
 
         Raises
         ------
@@ -185,6 +191,7 @@ class Letterhead:
             ``letter-too-large``; ``pointer`` names the part. There is then no letter to send.
         """
         context, fallbacks = self._context(view, extra, now=now)
+        context["_recommend"] = partial((shelf or Shelf()).recommend, view)
         self._call(context, view, now=now)
         context["subject"] = subject = header_text(self._subject.render(context), limit=SUBJECT)
         context["preheader"] = preheader = header_text(self._preheader.render(context), limit=PREHEADER)
@@ -306,6 +313,7 @@ def _compile(source: str, name: str, place: Place, vocabulary: Vocabulary, point
     try:
         tree = parse(source, name)
         reads = inspect(tree, vocabulary)
+        recommends = next(tree.find_all(nodes.Call), None) is not None
         needs = dress(tree, vocabulary, place)
         tree.set_environment(_ENVIRONMENT)
         code = _ENVIRONMENT.compile(tree, name)
@@ -317,7 +325,7 @@ def _compile(source: str, name: str, place: Place, vocabulary: Vocabulary, point
     except (RecursionError, MemoryError, SyntaxError, OverflowError, ValueError) as error:
         raise refuse("a tag is nested too deeply or holds a number nobody can read") from error
     ready = {text: _static(text) for text in static if text[0] == LINK or len(text) >= _STATIC}
-    return _Part(Compiled.from_code(_ENVIRONMENT, code, {}), pointer, reads, needs, ready)
+    return _Part(Compiled.from_code(_ENVIRONMENT, code, {}), pointer, reads, needs, ready, recommends)
 
 
 def _static(piece: str) -> _Static:
