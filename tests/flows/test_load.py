@@ -362,6 +362,8 @@ def test_an_export_of_ga4_is_read_as_its_source_reads_it(place: Place, parquet_f
     done = place.finish(place.propose(body, GA4, name="events_20261124").id)
     [order] = place.memory.sent
     assert (order.id, order.name, order.properties["total"]) == ("order:T1", "Order Completed", "12.5")
+    assert order.context["quiet"], "an export of months must not start journeys"
+    assert (order.context["import"], order.context["row"]) == (done.id, 1)
     assert done.problems == {"no-identity /0": 1}
     assert json.loads(place.rejected(done))["_row"] == 2
 

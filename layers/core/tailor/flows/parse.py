@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import md5
 from itertools import islice
@@ -315,7 +315,8 @@ def events_of(row: Row, mapping: RowMapping, origin: Origin, notes: list[str]) -
         for refusal, _ in parsed.refused:
             raise refusal
         notes += parsed.ignored
-        events = parsed.events
+        about = mapping.circumstances(origin, row.number)
+        events = [replace(event, context=event.context | about) for event in parsed.events]
     for event in events:
         notes += [code for code, *_ in event.context.get("quality", {}).get("findings", ())]
     return events

@@ -134,9 +134,7 @@ class RowMapping:
         traits = _values(self.handles, row, self.form) | _values(self.traits, row, self.form)
         properties = _values(self.properties, row, self.form)
         choice = self._choice(row, origin, number, at)
-        context = {**clock, "import": origin.import_id, "row": number}
-        if not self.journeys:
-            context["quiet"] = True
+        context = {**clock, **self.circumstances(origin, number)}
         name = self.event or "Identify"
         event = Event(
             id=self._id(row, name, at, [people, traits, properties]),
@@ -165,6 +163,10 @@ class RowMapping:
             consent=(change,),
         )
         return [event, agreed]
+
+    def circumstances(self, origin: Origin, number: int) -> dict[str, Any]:
+        """What the context of every event of a row says: where it is from, and that it starts no journeys."""
+        return {"import": origin.import_id, "row": number} | ({} if self.journeys else {"quiet": True})
 
     def _when(self, row: Mapping[str, Any], origin: Origin) -> tuple[int, dict[str, Any]]:
         written = find(row, self.at.name) if self.at else None
