@@ -220,6 +220,8 @@ def test_a_person_is_shown_with_what_happened(tailor: Run, shop: World) -> None:
     assert "first_name Ada" in lines
     assert "undeclared shoe_size" in lines
     assert any(line.startswith("marketing granted 2026-11-24T") for line in lines)
+    assert any(line.startswith("complete ") and line.endswith("%") for line in lines)
+    assert any(line.startswith("missing ") for line in lines)
     assert any("event Product Viewed name=Tent" in line for line in lines)
     assert tailor("person", "user_id:u-ada") == (0, out, "")
 

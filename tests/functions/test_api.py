@@ -206,6 +206,28 @@ def test_segments_are_listed_in_english(deployed: World) -> None:
 # ---- people
 
 
+def test_a_person_is_shown_with_what_is_missing_and_what_is_suspicious(deployed: World) -> None:
+    key = ask("POST", "/api/keys", {"name": "site", "source": "segment"})[1]["key"]
+    basic = {"authorization": "Basic " + b64encode(f"{key}:".encode()).decode()}
+    call = {"type": "identify", "userId": "u-7", "messageId": "m-1", "timestamp": "2026-11-24T05:00:00Z"}
+    traits = {"email": "Mira@gmial.com", "phone": "070-174 06 05", "country": "Sweden", "birthday": "1890-01-01"}
+    ask("POST", "/v1/identify", call | {"traits": traits}, token=None, headers=basic)
+    deployed.pump()
+    seen = ask("POST", "/api/people/lookup", {"phone": "+46701740605"})[1]
+    quality = seen["quality"]
+    assert [one["code"] for one in quality["findings"]] == ["birthday:impossible", "email:typo"]
+    assert quality["findings"][1]["hint"] == "did you mean gmail.com?"
+    assert 0 < quality["completeness"] < 1
+    assert "email" not in quality["missing"]
+    (event,) = [one for one in ask("GET", f"/api/people/{seen['id']}/timeline")[1] if one["kind"] == "event"]
+    assert event["changed"] == ["/traits/country", "/traits/email", "/traits/phone"]
+    mended = call | {"messageId": "m-2", "timestamp": "2026-11-24T05:30:00Z", "traits": {"email": "mira@gmail.com"}}
+    ask("POST", "/v1/identify", mended, token=None, headers=basic)
+    deployed.pump()
+    codes = [one["code"] for one in ask("GET", f"/api/people/{seen['id']}")[1]["quality"]["findings"]]
+    assert codes == ["birthday:impossible"]
+
+
 def test_a_person_is_found_by_any_identifier_and_shown_as_a_whole(deployed: World) -> None:
     id = joined(deployed, first_name="Ada", shoe_size=42)
     by_email = ask("POST", "/api/people/lookup", {"email": "Ada@Example.com"})

@@ -55,12 +55,13 @@ def profile(person: Person, program: Program) -> dict[str, Any]:
     """
     worth = portrait(person, program)
     declared = {name: program.attributes[name] for name in person.attributes if name in program.attributes}
+    sensitive = sorted(n for n, a in declared.items() if a.klass == "sensitive")
     return {
         "id": person.id,
         "version": person.version,
         "identifiers": person.identifiers,
         "attributes": {n: person.attributes[n] for n, a in declared.items() if a.klass != "sensitive"},
-        "sensitive": sorted(n for n, a in declared.items() if a.klass == "sensitive"),
+        "sensitive": sensitive,
         "undeclared": sorted(name for name in person.attributes if name not in declared),
         "consent": [
             {**_aspect(key), "grant": grant, "at": iso(at), "source": source}
@@ -98,7 +99,10 @@ def profile(person: Person, program: Program) -> dict[str, Any]:
         "quality": {
             "completeness": round(worth.score, 3),
             "missing": list(worth.missing),
-            "findings": [dict(finding) for finding in worth.findings],
+            "findings": [
+                {**finding, "hint": ""} if finding["field"] in sensitive else dict(finding)
+                for finding in worth.findings
+            ],
         },
         "due": iso(person.due) if person.due < NEVER else None,
         "decided": iso(person.decided),
@@ -135,6 +139,8 @@ def _events(person: Person, store: Store) -> Iterator[dict[str, Any]]:
             "id": event.id,
             "properties": event.properties,
             "traits": sorted(event.traits),
+            # Where alone: values of traits are shown with the person, as far as they may be.
+            **({"changed": sorted(changed)} if (changed := event.context.get("quality", {}).get("changed")) else {}),
         }
 
 
