@@ -14,7 +14,7 @@ import sys
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -500,7 +500,9 @@ def app(function: str) -> ModuleType:
             assert spec
             assert spec.loader
             module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
+            # Its logger keeps the stream it finds; that of a test whose output is captured would be closed after it.
+            with redirect_stdout(sys.__stdout__):
+                spec.loader.exec_module(module)
         finally:
             sys.path.remove(str(folder))
             for name in set(sys.modules) - before:
