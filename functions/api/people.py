@@ -63,7 +63,7 @@ def timeline(id: Annotated[str, Path()], limit: Annotated[int, Query(ge=1, le=50
 )
 def explain(
     id: Annotated[str, Path()],
-    message: Annotated[str, Path(description="A message id, or a template's or journey's key")],
+    message: Annotated[str, Path(description="A message id, or the key of a template, journey or campaign")],
 ) -> Why:
     """Whether and why they got it; if not, what failed first and what would change it."""
     store = runtime.store()

@@ -368,7 +368,7 @@ def _parser() -> argparse.ArgumentParser:
     person.add_argument("--limit", type=int, default=20, help="entries of the timeline (20)")
     why = command(commands, "why", _why, "Say why a person got a letter, or did not", reading)
     why.add_argument("who", metavar="EMAIL", help=who)
-    why.add_argument("message", metavar="MESSAGE", help="message id, or key of a template or a journey")
+    why.add_argument("message", metavar="MESSAGE", help="message id, or key of a template, journey or campaign")
     render = command(commands, "render", _render, "Show a letter as one person would get it", reading)
     render.add_argument("template", metavar="TEMPLATE", help="key of a template, or a file .html or .mjml to try")
     render.add_argument("--email", dest="who", required=True, metavar="EMAIL", help=who)

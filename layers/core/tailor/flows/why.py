@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tailor.edges.store import Store
+from tailor.flows import why_campaign
 from tailor.flows.deliver import DOUBT, LEASE
 from tailor.flows.finding import Finding, moment
+from tailor.flows.why_campaign import known as campaigns
 from tailor.flows.why_not import Standing, enrolments, put_off
 from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import nearest
@@ -32,7 +34,7 @@ Row = Mapping[str, Any]
 
 def why(person: Person, asked: str, store: Store, compiled: Compiled, *, now: int) -> dict[str, Any]:
     """``{"answer", "sentence", "reasons", "message", "program", "person_version"}`` about ``asked``: a message id, or
-    the key of a template or of a journey.
+    the key of a template, a journey or a campaign.
 
     ``answer`` is whether they got it (the newest of them, where there were several), ``message`` its id or ``null``.
 
@@ -42,19 +44,23 @@ def why(person: Person, asked: str, store: Store, compiled: Compiled, *, now: in
     """
     program = compiled.program
     rows = sorted(
-        (row for row in store.messages(person) if asked in (row["message"], row["template"], row["journey"])),
+        (row for row in store.messages(person) if asked in _names(row["message"], row)),
         key=lambda row: (int(row["entered"]), int(row["step"])),
     )
     owed = {
         message: one
         for message, one in person.owed.items()
-        if asked in (message, one["template"], one["journey"]) and all(row["message"] != message for row in rows)
+        if asked in _names(message, one) and all(row["message"] != message for row in rows)
     }
     about = {row["journey"] for row in rows} | {one["journey"] for one in owed.values()}
     journeys = [j for j in program.journeys.values() if j.key in about or asked == j.key or asked in _letters(j)]
-    if not (rows or owed or journeys or asked in program.templates):
-        known = [*program.templates, *program.journeys, *(row["message"] for row in store.messages(person))]
-        detail = f"there is no message, template or journey {asked!r}{nearest(asked, known)}"
+    told = {one.get("campaign") for one in (*rows, *owed.values())}
+    every = campaigns(store, compiled)
+    asked_of = [one for key, one in every.items() if asked in (key, one.campaign.template) and key not in told]
+    if not (rows or owed or journeys or asked_of or asked in program.templates):
+        messages = (row["message"] for row in store.messages(person))
+        hint = nearest(asked, [*program.templates, *program.journeys, *every, *messages])
+        detail = f"there is no message, template, journey or campaign {asked!r}{hint}"
         raise Rejected(detail, code="not-found", status=404)
     case, standing = _Case(person, store, compiled, now), Standing(person, store, compiled, now)
     last = rows[-1] if rows else None
@@ -68,14 +74,22 @@ def why(person: Person, asked: str, store: Store, compiled: Compiled, *, now: in
             findings += [f for j in journeys if j not in running for f in standing.barred(j)]
         return _answer(got, findings, last["message"], person, program)
     findings = [case.handed_over(message, one) for message, one in owed.items()]
-    templates = [asked] if asked in program.templates else list(dict.fromkeys(t for j in journeys for t in _letters(j)))
+    letters = [*(t for j in journeys for t in _letters(j)), *(one.campaign.template for one in asked_of)]
+    templates = [asked] if asked in program.templates else list(dict.fromkeys(letters))
     owing = {one["journey"] for one in owed.values()}
     for journey in [*running, *(j for j in journeys if j not in running and j.key not in owing)]:
         findings += standing.journey(journey)
-    if not journeys and not owed:
-        findings.append(Finding("not-in-use", f"No journey sends {asked!r}.", f"a journey with {{'send': '{asked}'}}"))
+    findings += [f for one in asked_of for f in why_campaign.standing(one, person, compiled, now=now)]
+    if not findings:
+        sentence = f"No journey and no campaign sends {asked!r}."
+        findings.append(Finding("not-in-use", sentence, f"a journey with {{'send': '{asked}'}}"))
     findings += [f for template in templates for f in case.obstacles(template)]
     return _answer(False, findings, next(iter(owed), None), person, program)
+
+
+def _names(message: str, one: Row) -> tuple[str, ...]:
+    """By what a letter may be asked for."""
+    return message, one["template"], one["journey"], one.get("campaign", "")
 
 
 def _answer(
@@ -214,6 +228,7 @@ _REASONS = {
     "late": ("that was too late for it to be of use", "a later 'not_after'"),
     "capped": ("a frequency cap left no room for it", "fewer letters before it, or another cap"),
     "no-window": ("its window lies in the quiet hours and never opens", "another window, or other quiet hours"),
+    "cancelled": ("its campaign was cancelled", "another campaign"),
     "holdout": ("they are in the share that gets no letter, for comparison", "another share"),
 }
 """Reason of :mod:`tailor.rules.eligibility` → what stands in the way, what it would take."""

@@ -269,7 +269,7 @@ def put_off(so: str, why: str, until: int, facts: Mapping[str, Any]) -> Finding:
     because = {
         "quiet-hours": "it is night where they are",
         "window": "it is outside the hours of its journey there",
-        "paused": "its journey is paused",
+        "paused": "its journey or campaign is paused",
         "capped": f"the frequency cap {part!r} leaves no room",
     }.get(code, "it may not leave yet")
     sentence = f"{so}, and is put off until {moment(until)}, because {because}."
