@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tailor.edges.store import Loaded, Store, Write
+from tailor.edges.store import MESSAGE_RANKS, Loaded, Store, Write
 from tailor.flows.erase import request_erasure
 from tailor.kernel.errors import Transient
 from tailor.kernel.event import Event, Identifier
@@ -139,12 +139,12 @@ def _record(decided: Sequence[Decision], store: Store, compiled: Compiled, now: 
 
 def _settle(decided: Sequence[Decision], store: Store, now: int) -> None:
     reached: Counter[tuple[str, str]] = Counter()
+    for one, (message, state, at, campaign) in _news_of_letters(decided, store):
+        for id in (one.person.id, *one.person.aliases):
+            if store.settle(id, message, state, now=at):
+                reached[campaign, state] += 1
+                break
     for one in decided:
-        for message, state, at, campaign in one.effects.moves:
-            for id in (one.person.id, *one.person.aliases):
-                if store.settle(id, message, state, now=at):
-                    reached[campaign, state] += 1
-                    break
         for email, why in one.effects.suppressed:
             store.suppress(email, why, now=now)
         for at, source in one.effects.erasures:
@@ -153,6 +153,18 @@ def _settle(decided: Sequence[Decision], store: Store, now: int) -> None:
         # Letters accepted are counted by the sender.
         if campaign and state != "SENT":
             store.tally(f"campaign:{campaign}", state, times)
+
+
+def _news_of_letters(decided: Sequence[Decision], store: Store) -> list[tuple[Decision, tuple[str, str, int, str]]]:
+    """The moves that the ledger may not know. Nearly all that were sent it knows from the sender: to read them all at
+    once costs less than to be refused one by one."""
+    moves = [(one, move) for one in decided for move in one.effects.moves]
+    sent = [(id, m[0]) for one, m in moves if m[1] == "SENT" for id in (one.person.id, *one.person.aliases)]
+    if not sent:
+        return moves
+    rows, _ = store.letters(sent, ())
+    known = {message for (_, message), row in rows.items() if row["rank"] >= MESSAGE_RANKS["SENT"]}
+    return [(one, move) for one, move in moves if move[1] != "SENT" or move[0] not in known]
 
 
 def _identify(
