@@ -55,7 +55,13 @@ def heaviest(build: Path, weights: dict[str, int]) -> int:
     return sum(weights[name] for name in layers) + max(functions, default=0)
 
 
+ARROW_ASIDE = ("tests", "include", "src", "*flight*", "*_s3*", "*.px[dix]", "*.pyx")
+"""Of pyarrow what reading Parquet from memory does not load: sixty megabytes."""
+
+
 def _prune(packages: Path) -> None:
+    for aside in [path for pattern in ARROW_ASIDE for path in (packages / "pyarrow").glob(pattern)]:
+        shutil.rmtree(aside) if aside.is_dir() else aside.unlink()
     data = packages / "botocore" / "data"
     if data.is_dir():
         for service in [child for child in data.iterdir() if child.is_dir()]:
