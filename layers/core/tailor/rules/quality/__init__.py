@@ -81,7 +81,10 @@ def _traits(event: Event, notes: Notes) -> tuple[dict[str, Any], tuple[Identifie
     if isinstance(given := traits.get("country"), str) and given:
         _country(given, settle, notes)
     if isinstance(given := traits.get("email"), str) and given:
-        found.append(_email(given, settle, notes))
+        held = next(
+            (one for one in event.identifiers if one.kind == "email" and one.value == given.strip().lower()), None
+        )
+        found.append(_email(given, held, settle, notes))
     for name in PHONES:
         if isinstance(given := traits.get(name), str) and given:
             found.append(_phone(name, given, traits.get("country"), settle, notes))
@@ -95,8 +98,9 @@ def _traits(event: Event, notes: Notes) -> tuple[dict[str, Any], tuple[Identifie
 Settle = Callable[[str, Any], None]
 
 
-def _email(given: str, settle: Settle, notes: Notes) -> Identifier | None:
-    one, wrong = mail.normal(given)
+def _email(given: str, held: Identifier | None, settle: Settle, notes: Notes) -> Identifier | None:
+    """``held`` is the address as the source has already identified somebody by it."""
+    one, wrong = (held, "") if held and mail.plain(held.value) else mail.normal(given)
     if one is None:
         notes.find("email:invalid", "/traits/email", wrong)
         return None

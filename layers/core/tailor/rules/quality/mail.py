@@ -47,13 +47,17 @@ ENDINGS = {
 _PLAIN = re.compile(
     r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,24}", re.IGNORECASE | re.ASCII
 )
-"""An address about which no library need be asked."""
+
+
+def plain(address: str) -> bool:
+    """Whether an address is one about which no library need be asked."""
+    return bool(_PLAIN.fullmatch(address)) and address.find("@") <= 64
 
 
 def normal(text: str) -> tuple[Identifier | None, str]:
     """The normal form of an address, and what is wrong with it, ``""`` if nothing is."""
     claimed = text.strip().removeprefix("mailto:")
-    if not (_PLAIN.fullmatch(claimed) and claimed.find("@") <= 64):
+    if not plain(claimed):
         # Heavy, and seldom needed.
         from email_validator import EmailNotValidError, validate_email
 
