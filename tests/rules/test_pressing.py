@@ -9,8 +9,10 @@ import css_inline
 import pytest
 
 from tailor.kernel.errors import Rejected
-from tailor.kernel.program import Program
+from tailor.kernel.program import Program, Template
+from tailor.rules.mailjinja import pieces
 from tailor.rules.pressing import finished, inline, is_mjml, press
+from tailor.rules.templates import GIVEN, compile_template
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "email"
 STYLE = re.compile(r"\sstyle\s*=\s*(?:\"[^\"]*\"|'[^']*')")
@@ -104,3 +106,38 @@ def test_no_file_of_the_corpus_is_damaged_and_all_get_what_a_parser_would_give()
         theirs = re.sub(unseen, "", whole.inline(source))
         ours = re.sub(unseen, "", made)
         assert len(re.findall(r"\sstyle=", ours)) == len(re.findall(r"\sstyle=", theirs)), path
+
+
+@pytest.mark.parametrize(
+    ("source", "made"),
+    [
+        ("{{#each items}}{{name}} {{/each}}", "{% for each_item_1 in items %}{{ each_item_1.name }} {% endfor %}"),
+        ("{{#each items}}{{this.x}}{{/each}}", "{% for each_item_1 in items %}{{ each_item_1.x }}{% endfor %}"),
+        ("{{#if city}}a{{else}}b{{/if}}", "{% if city %}a{% else %}b{% endif %}"),
+        ("{{#unless city}}a{{/unless}}", "{% if not city %}a{% endif %}"),
+        ("{{#rows}}{{.}}{{/rows}}", "{% for each_item_1 in rows %}{{ each_item_1 }}{% endfor %}"),
+        ("{{^rows}}-{{/rows}}", "{% if not rows %}-{% endif %}"),
+        ("{{{city}}}", "{{ city }}"),
+        ("{{ city|upper }} {% if city %}x{% endif %}", "{{ city|upper }} {% if city %}x{% endif %}"),
+    ],
+)
+def test_handlebars_become_our_own_tags(source: str, made: str) -> None:
+    assert press(source) == made
+
+
+def test_every_file_of_the_corpus_compiles() -> None:
+    files = sorted(CORPUS.glob("**/*.html")) + sorted(CORPUS.glob("**/*.mjml"))
+    if not files:
+        pytest.skip(f"{CORPUS.name} is not present")
+    refused = []
+    for path in files:
+        made = press(path.read_text("utf-8", "replace"))
+        tags = " ".join(piece for tag, piece in pieces(made) if tag in ("{{", "{%"))
+        names = set(re.findall(r"[A-Za-z]\w*", tags)) | set(re.findall(r"\{([A-Za-z]\w*)\}", made))
+        names -= {*GIVEN, "for", "if", "in", "loop", "user"} | {name for name in names if name.startswith("each_item_")}
+        program = Program.of([{"name": "theirs", "attributes": {name: {"fallback": "x"} for name in names}}])
+        try:
+            compile_template(Template("t", "s", made), program)
+        except Rejected as refusal:
+            refused.append((path.name, refusal.detail))
+    assert refused == []

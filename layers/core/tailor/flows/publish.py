@@ -22,6 +22,7 @@ from tailor.kernel.instants import iso
 from tailor.kernel.keys import digest
 from tailor.kernel.program import Program, Template
 from tailor.rules.compiled import Compiled
+from tailor.rules.handlebars import from_handlebars
 from tailor.rules.lint import lint_template
 from tailor.rules.pressing import finished, is_mjml
 from tailor.rules.succession import succeed
@@ -229,7 +230,7 @@ def _compile(document: Document, others: list[Document]) -> tuple[Program, list[
     for key, entry in document.get("templates", {}).items():
         if is_mjml(entry["html"]):
             # Its lines are not those of the HTML: what is wrong is told of the source first.
-            compile_template(replace(program.templates[key], html=entry["html"]), program)
+            compile_template(replace(program.templates[key], html=from_handlebars(entry["html"])), program)
         letterhead = compile_template(program.templates[key], program)
         warnings += [
             {

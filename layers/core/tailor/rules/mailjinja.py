@@ -190,6 +190,8 @@ def _items(value: Any) -> list[Any]:
 @pass_context
 def _known(context: Context, value: Any, name: str, fallback: Any, *path: str | int) -> Any:
     """The value of an output, or the catalogue's fallback; see :mod:`tailor.rules.dressing`."""
+    if type(value) is str and value and not path and not value.isspace():
+        return value
     if fallback is not None and blank(value):
         context["_fallbacks"][name] = None
         value = fallback

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tailor.kernel.errors import Rejected
+from tailor.rules.handlebars import from_handlebars
 from tailor.rules.mailjinja import pieces
 from tailor.rules.reading import escaped
 
@@ -72,7 +73,8 @@ def press(source: str) -> str:
     ------
     Rejected : ``bad-template``; MJML that cannot be read, or that would lose a tag.
     """
-    return inline(from_mjml(source) if is_mjml(source) else source)
+    plain = from_handlebars(source)
+    return inline(from_mjml(plain) if is_mjml(plain) else plain)
 
 
 def from_mjml(source: str) -> str:
