@@ -48,12 +48,14 @@ def test_a_sample_of_the_door_gives_the_same_here(name: str, tmp_path: Path) -> 
         assert forged.stderr
 
 
-def test_headers_may_be_lines(tmp_path: Path) -> None:
+def test_headers_may_be_lines_or_lists(tmp_path: Path) -> None:
     headers = tmp_path / "headers"
-    headers.write_text(f"Content-Type: application/json\nX-Tailor-Secret: {SECRET.decode()}\n\n")
+    lines = f"Content-Type: application/json\nX-Tailor-Secret: {SECRET.decode()}\n\n"
     body = b'{"event": "A", "user_id": "u", "timestamp": "2026-11-24T08:00:00Z"}'
-    done = run("webhook", "--headers", headers, "--secret", SECRET.decode(), "--now", NOW, body=body)
-    assert [event["name"] for event in events(done)] == ["A"]
+    for written in (lines, json.dumps({"X-Tailor-Secret": [SECRET.decode()]})):
+        headers.write_text(written)
+        done = run("webhook", "--headers", headers, "--secret", SECRET.decode(), "--now", NOW, body=body)
+        assert [event["name"] for event in events(done)] == ["A"]
 
 
 def test_without_secret_nothing_is_read_unless_one_says_so() -> None:

@@ -116,7 +116,10 @@ def _headers(path: Path | None) -> dict[str, str]:
             document = json.loads(written)
         except ValueError as error:
             raise Rejected(f"{path} is not JSON: {error}", code="bad-headers") from error
-        return {str(name).lower(): str(value) for name, value in document.items()}
+        return {
+            name.lower(): str(value[0] if isinstance(value, list) and value else value)
+            for name, value in document.items()
+        }
     pairs = (line.partition(":") for line in written.splitlines() if line.strip())
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
