@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from world import CONTEXT, app
 
+RECIPIENTS = {"u": "token", "preferences": "token", "confirm": "token", "forms": "form"}
+"""First part of a recipient's paths → what the gateway calls the second."""
 ADMIN = "secret-admin"
 """The deployment's own token in a :class:`world.World`."""
 
@@ -56,6 +58,11 @@ def ask(
 def route(request: dict[str, Any]) -> tuple[int, dict[str, str], str]:
     """The gateway's routes: what is under /api, /render and /attributes is guarded, the rest is open."""
     path = request["rawPath"]
+    first, _, rest = path[1:].partition("/")
+    if first in RECIPIENTS:
+        request["pathParameters"] = {RECIPIENTS[first]: rest.removesuffix("/data")}
+        answer = app("consent").handler(request, CONTEXT)
+        return answer["statusCode"], answer["headers"], answer["body"]
     attributes = path.startswith("/attributes/")
     function = "api" if path.startswith("/api/") else "render" if path == "/render" or attributes else "ingest"
     if attributes:

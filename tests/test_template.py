@@ -291,7 +291,7 @@ def test_whoever_is_not_a_client_shows_a_token() -> None:
 
 def test_a_public_path_is_open_on_purpose() -> None:
     paths = {p["Path"].split("/")[1] for _, p in triggers("HttpApi") if "Auth" not in p}
-    assert paths == {"v1", "sources", "u", "preferences", "c", "o"}
+    assert paths == {"v1", "sources", "u", "preferences", "forms", "confirm", "c", "o"}
 
 
 @pytest.mark.parametrize("table", ["People", "Ledger"])

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tailor.cli import (
+    consent,
     campaign,
     dedup,
     duplicates,
@@ -382,6 +383,7 @@ def _parser() -> argparse.ArgumentParser:
     operate.add_parser(commands, command, reading, desk)
     campaign.add_parser(commands, command, reading, desk)
     duplicates.add_parser(commands, command, reading, desk)
+    consent.add_parser(commands, command, reading, desk)
     journey.add_parser(commands, command, reading, desk)
     quarantine.add_parser(commands, command, reading, desk)
     letters.add_parser(commands, lambda: time.time_ns() // 1_000_000)

@@ -8,12 +8,15 @@ from typing import Any
 
 from tailor.edges.store import Store
 from tailor.flows.absorb import absorb
+from tailor.flows.erase import erase, request_erasure
+from tailor.flows.export import export
 from tailor.kernel.event import ConsentChange, Event, Grant, Identifier
 from tailor.kernel.keys import digest, read_token
 from tailor.kernel.person import Person
 from tailor.kernel.program import Program
 from tailor.rules.compiled import Compiled
-from tailor.rules.consent import grant_of, permits
+from tailor.rules.consent import grant_of, permits, view
+from tailor.rules.eligibility import FREQUENCIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,85 @@ def choose(token: str, chosen: set[str], desk: Desk, *, how: Mapping[str, Any], 
     if changes:
         person = _take(person, changes, desk, how=how, now=now)
     return _choices(person, desk.compiled.program, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often letters may come: ``at_most`` one of :data:`tailor.rules.eligibility.FREQUENCIES` or ``""``;
+    ``paused_until`` an instant, 0 where they are not paused."""
+
+    at_most: str = ""
+    paused_until: int = 0
+
+
+def pace(token: str, desk: Desk, *, now: int) -> Pace:
+    """What the person has said of the pace.
+
+    Raises
+    ------
+    Rejected : the token is forged.
+    """
+    person = _person(token, desk)
+    if person is None:
+        return Pace()
+    chosen = view(person, "service", desk.compiled.program, now=now).attributes
+    until = chosen.get("letters_paused_until")
+    at_most = chosen.get("letters_at_most")
+    return Pace(
+        at_most if isinstance(at_most, str) and at_most in FREQUENCIES else "",
+        until if isinstance(until, int) and until > now else 0,
+    )
+
+
+def set_pace(token: str, wanted: Pace, desk: Desk, *, now: int) -> None:
+    """Keep to another pace from now on.
+
+    Raises
+    ------
+    Rejected : the token is forged.
+    """
+    person = _person(token, desk)
+    if person is None or wanted == pace(token, desk, now=now):
+        return
+    event = Event(
+        id=digest("pace", person.id, str(person.version), str(now)),
+        kind="identify",
+        name="Preferences Changed",
+        at=now,
+        received=now,
+        source="preferences",
+        identifiers=(Identifier("person", person.id),),
+        traits={
+            "letters_at_most": wanted.at_most or None,
+            "letters_paused_until": wanted.paused_until or None,
+        },
+    )
+    absorb([event], desk.store, desk.compiled, new_id=desk.new_id, now=now)
+
+
+def own_data(token: str, desk: Desk, *, now: int) -> dict[str, Any] | None:
+    """Everything about the bearer of the link, see :func:`tailor.flows.export.export`; ``None`` for nobody.
+
+    Raises
+    ------
+    Rejected : the token is forged.
+    """
+    person = _person(token, desk)
+    return export(person, desk.store, desk.compiled.program, now=now) if person else None
+
+
+def erase_me(token: str, desk: Desk, *, clock: Callable[[], int]) -> bool:
+    """Erase the bearer of the link; false where there is nobody to erase (any more).
+
+    Raises
+    ------
+    Rejected : the token is forged.
+    """
+    person = _person(token, desk)
+    if person is None:
+        return False
+    erase(request_erasure(person.id, desk.store, how="preferences", now=clock()), desk.store, clock=clock)
+    return True
 
 
 def _person(token: str, desk: Desk) -> Person | None:

@@ -141,7 +141,9 @@ def page(exported: Mapping[str, Any]) -> str:
 
 def _html(value: Any) -> str:
     match value:
-        case None | "" | [] | {}:
+        case None | "" | []:
+            return "<span>none</span>"
+        case dict() if not value:
             return "<span>none</span>"
         case dict():
             inner = "".join(f"<dt>{escape(str(k))}</dt><dd>{_html(v)}</dd>" for k, v in value.items())

@@ -25,6 +25,7 @@ from tailor.rules.templates import Letter, given
 LINKS = {
     "unsubscribe_url": "https://preview.invalid/unsubscribe",
     "preferences_url": "https://preview.invalid/preferences",
+    "confirm_url": "https://preview.invalid/confirm",
 }
 DECISIONS = 5_000
 """Instants looked at; a programme that needs more for one person goes round in circles."""

@@ -23,6 +23,7 @@ from tailor.rules.templates import Letter, Letterhead, compile_template, given
 
 LINKS = {
     "unsubscribe_url": "https://preview.invalid/unsubscribe",
+    "confirm_url": "https://preview.invalid/confirm",
     "preferences_url": "https://preview.invalid/preferences",
 }
 NOBODY = "nobody@preview.invalid"

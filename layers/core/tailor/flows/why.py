@@ -224,6 +224,7 @@ _REASONS = {
     "no-email": ("there is no e-mail address to send to", "an e-mail address"),
     "no-consent": ("they do not permit it", "their consent"),
     "suppressed": ("the address must not be written to", "the suppression lifted"),
+    "paused": ("they want no letters for the time being", "the end of their pause"),
     "template-gone": ("the template was no longer in force", "the template in force"),
     "late": ("that was too late for it to be of use", "a later 'not_after'"),
     "capped": ("a frequency cap left no room for it", "fewer letters before it, or another cap"),

@@ -33,6 +33,7 @@ from tailor.kernel.campaign import Campaign, read_campaign
 from tailor.kernel.catalogue import ATTRIBUTE_CLASSES, Attribute, Coarse, read_attribute, read_duration
 from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import Fields, nearest
+from tailor.kernel.forms import Form, journey_of, read_form
 from tailor.kernel.identification import Identification, read_identification
 from tailor.kernel.journey import Calendar, Journey, Leave, Send, Set, Start
 from tailor.kernel.journey_document import read_calendar, read_journey
@@ -98,12 +99,14 @@ class Cta:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who writes. ``address`` is an RFC 5322 mailbox, ``postal_address`` what CAN-SPAM asks for."""
+    """Who writes. ``address`` is an RFC 5322 mailbox, ``postal_address`` what CAN-SPAM asks for, ``unsubscribe`` an
+    address at which SES receives unsubscriptions by mail."""
 
     address: str = ""
     reply_to: str = ""
     postal_address: str = ""
     list_id: str = ""
+    unsubscribe: str = ""
 
     @property
     def name(self) -> str:
@@ -147,6 +150,8 @@ STANDARD_PURPOSES = (
     Purpose("sharing", LAW, "Passing my data on to others, for advertising or for money"),
     Purpose("service", "contract", "Letters about my orders and account"),
 )
+PACE = frozenset({"letters_at_most", "letters_paused_until"})
+"""Attributes by which people say how often they want letters; nobody misses them who has not."""
 _PERSONALIZATION = frozenset({"personalization"})
 _SERVICE = frozenset({"personalization", "service"})
 STANDARD_ATTRIBUTES = (
@@ -156,6 +161,8 @@ STANDARD_ATTRIBUTES = (
     Attribute("city", "text", "personal", _PERSONALIZATION),
     Attribute("language", "text", "personal", _SERVICE),
     Attribute("time_zone", "text", "personal", _SERVICE),
+    Attribute("letters_at_most", "text", "personal", _SERVICE),
+    Attribute("letters_paused_until", "number", "personal", _SERVICE),
     Attribute("interests", "list", "personal", _PERSONALIZATION),
     Attribute("purchase_history", "list", "personal", _PERSONALIZATION),
     Attribute("last_purchase_category", "text", "personal", _PERSONALIZATION),
@@ -185,6 +192,7 @@ class Program:
     templates: dict[str, Template] = field(default_factory=dict)
     caps: dict[str, Cap] = field(default_factory=dict)
     identity: Identification = field(default_factory=Identification)
+    forms: dict[str, Form] = field(default_factory=dict)
     minimum_group: int = GROUP
     campaigns: dict[str, Campaign] = field(default_factory=dict)
     version: str = ""
@@ -210,6 +218,12 @@ class Program:
         groups = [size for document in ordered if (size := _minimum_group(document)) is not None]
         merged = replace(merged, minimum_group=max(groups, default=GROUP))
         _declare_coarse(merged)
+        for form in merged.forms.values():
+            if form.confirm:
+                pointer = f"/forms/{form.key}"
+                merged.journeys[form.journey] = read_journey(
+                    form.journey, Fields(journey_of(form), pointer), Calendar()
+                )
         _check_references(merged)
         return merged
 
@@ -272,6 +286,7 @@ def _read(document: Mapping[str, Any], into: Program) -> None:
         ("templates", into.templates, lambda key, entry: _template(key, entry, sender)),
         ("caps", into.caps, _cap),
         ("campaigns", into.campaigns, lambda key, entry: read_campaign(key, entry, calendar)),
+        ("forms", into.forms, read_form),
     )
     standard = {*(a.name for a in STANDARD_ATTRIBUTES), *(p.name for p in STANDARD_PURPOSES)}
     for section, target, read in readers:
@@ -355,6 +370,7 @@ def _sender(document: Fields) -> Sender:
         fields.text("reply_to", ""),
         fields.text("postal_address", ""),
         fields.text("list_id", ""),
+        fields.text("unsubscribe", ""),
     )
     fields.done()
     return sender
@@ -398,6 +414,8 @@ def _check_references(program: Program) -> None:
         _known(segment.purpose, program.purposes, f"/segments/{segment.key}/purpose", "purpose")
     for journey in program.journeys.values():
         _check_journey(journey, program)
+    for form in program.forms.values():
+        _check_form(form, program)
     for cap in program.caps.values():
         if cap.topic:
             _known(cap.topic, program.topics, f"/caps/{cap.key}/topic", "topic")
@@ -406,6 +424,25 @@ def _check_references(program: Program) -> None:
     for template in program.templates.values():
         if template.topic:
             _known(template.topic, program.topics, f"/templates/{template.key}/topic", "topic")
+
+
+def _check_form(form: Form, program: Program) -> None:
+    pointer = f"/forms/{form.key}"
+    for index, name in enumerate(form.fields):
+        _known(name, program.attributes, f"{pointer}/fields/{index}", "attribute")
+        if program.attributes[name].klass == "sensitive":
+            detail = f"attribute {name!r} is sensitive: a form does not ask for what nothing may read"
+            raise Rejected(detail, code="not-permitted", pointer=f"{pointer}/fields/{index}")
+    for key in form.boxes or {}:
+        purpose, _, topic = key.partition(":")
+        _known(purpose, program.purposes, f"{pointer}/boxes/{key}", "purpose")
+        if topic:
+            _known(topic, program.topics, f"{pointer}/boxes/{key}", "topic")
+    if form.confirm:
+        _known(form.confirm, program.templates, f"{pointer}/confirm", "template")
+        if program.templates[form.confirm].kind != "transactional":
+            detail = "the letter of confirmation must be transactional: nobody has agreed to marketing yet"
+            raise Rejected(detail, code="bad-definition", pointer=f"{pointer}/confirm")
 
 
 def _check_journey(journey: Journey, program: Program) -> None:

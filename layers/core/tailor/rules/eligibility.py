@@ -11,6 +11,7 @@ reason                          what stands in the way                          
 …
 ``no-email``                    there is no address                                                   never
 ``suppressed: WHY``             the address complained, or refused for good                           never
+``paused``                      the person wants no letters for the time being                        never
 ``no-consent: PURPOSE:TOPIC``   the person does not permit it, or has objected                        never
 ``late``                        its ``not_after`` has passed, or will have when it could leave        never
 ``capped: KEY``                 a frequency cap leaves no room (transactional letters have none)      never, later
@@ -27,10 +28,10 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tailor.kernel.instants import HOUR, NEVER
+from tailor.kernel.instants import DAY, HOUR, NEVER
 from tailor.kernel.journey import ANY_TIME, Calendar, Window
 from tailor.kernel.person import Person
-from tailor.kernel.program import Program, Template
+from tailor.kernel.program import Cap, Program, Template
 from tailor.rules.calendar import closes, opens, zone
 from tailor.rules.consent import permits, view
 
@@ -53,6 +54,13 @@ class Verdict:
         """Whether it is only to wait."""
         return bool(self.why) and self.at < NEVER
 
+
+FREQUENCIES = {
+    "daily": Cap("their own, daily", 1, DAY),
+    "weekly": Cap("their own, weekly", 1, 7 * DAY),
+    "monthly": Cap("their own, monthly", 1, 30 * DAY),
+}
+"""What somebody may choose as ``letters_at_most`` → the cap it is."""
 
 GO = Verdict()
 """Nothing stands in the way."""
@@ -105,6 +113,8 @@ def eligible(person: Person, template: Template | None, program: Program, *, sup
         return "no-email"
     if suppressed:
         return f"suppressed: {suppressed}"
+    if template.kind == "marketing" and paused(person, program, now=now):
+        return "paused"
     purpose = purpose_of(template, program)
     if not permits(person, purpose, program, topic=template.topic, now=now):
         return f"no-consent: {purpose}{':' + template.topic if template.topic else ''}"
@@ -125,6 +135,18 @@ def when(person: Person, message: str, template: Template, terms: Terms, program
     return Verdict("late") if verdict.why and verdict.at > terms.not_after else verdict
 
 
+def paused(person: Person, program: Program, *, now: int) -> bool:
+    """Whether the person wants no letters for the time being."""
+    until = view(person, "service", program, now=now).attributes.get("letters_paused_until")
+    return isinstance(until, int) and not isinstance(until, bool) and until > now
+
+
+def own_caps(person: Person, program: Program, *, now: int) -> tuple[Cap, ...]:
+    """How often the person wants letters at most, where they have said so."""
+    chosen = view(person, "service", program, now=now).attributes.get("letters_at_most")
+    return (FREQUENCIES[chosen],) if isinstance(chosen, str) and chosen in FREQUENCIES else ()
+
+
 def purpose_of(template: Template, program: Program) -> str:
     """What a letter is sent for: its topic's purpose, else marketing or service by its kind."""
     if topic := program.topics.get(template.topic):
@@ -143,7 +165,7 @@ def capped(person: Person, message: str, template: Template, program: Program, *
     mine = (person.letters[message][0], message) if message in person.letters else (NEVER, message)
     before = [(at, topic) for one, (at, topic) in person.letters.items() if (at, one) < mine]
     worst, room = "", now
-    for cap in program.caps.values():
+    for cap in (*program.caps.values(), *own_caps(person, program, now=now)):
         if cap.topic and cap.topic != template.topic:
             continue
         counted = sorted(at for at, topic in before if at > now - cap.within and cap.topic in ("", topic))
@@ -154,7 +176,8 @@ def capped(person: Person, message: str, template: Template, program: Program, *
 
 def count(person: Person, message: str, template: Template, program: Program, *, now: int) -> None:
     """Give a letter that is about to be owed its place under the frequency caps."""
-    memory = max((cap.within for cap in program.caps.values()), default=0)
+    caps = (*program.caps.values(), *own_caps(person, program, now=now))
+    memory = max((cap.within for cap in caps), default=0)
     if template.kind == "marketing" and memory:
         person.letters = {one: place for one, place in person.letters.items() if place[0] > now - memory}
         person.letters[message] = [now, template.topic]

@@ -37,7 +37,7 @@ from tailor.rules.reading import escaped
 from tailor.rules.recommending import Shelf
 from tailor.rules.segments import Rule, compile_rule
 
-GIVEN = frozenset({"postal_address", "preferences_url", "shop_name", "unsubscribe_url"})
+GIVEN = frozenset({"confirm_url", "postal_address", "preferences_url", "shop_name", "unsubscribe_url"})
 """Names a letter may use beside attributes; their values are handed to :meth:`Letterhead.render`."""
 SIZE = 500_000
 """Characters of a rendered part; Gmail shows the first 102,400 bytes."""
@@ -49,7 +49,7 @@ CTA = frozenset({"CTA_Link", "CTA_Text"})
 LETTER = frozenset({"preheader", "subject"})
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
-_OWN = ("unsubscribe_url", "preferences_url")
+_OWN = ("unsubscribe_url", "preferences_url", "confirm_url")
 _STATIC = 8
 """Characters from which static text is encoded once; a break after less would be longer than the text."""
 _FAILURES = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, AssertionError)

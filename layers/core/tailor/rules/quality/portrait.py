@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 from tailor.kernel.instants import SECOND, iso
 from tailor.kernel.person import RING, Person
-from tailor.kernel.program import Program
+from tailor.kernel.program import PACE, Program
 from tailor.rules.profile import COMPUTED
 
 BURST = 10 * SECOND
 """The newest :data:`tailor.kernel.person.RING` events of one name within this are a machine's, or a loop."""
 ALWAYS = ("email",)
 """Identifiers that everybody should have, whatever a programme declares."""
+
+
+NOT_ASKED = COMPUTED | PACE
+"""What purchases set, and what people say of their own accord."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ def portrait(person: Person, program: Program) -> Portrait:
     Wanted is what the programmes declare, for nothing else is ever read; what only purchases can set, and what is
     sensitive, is not. An address that mail comes back from, or that never was one, is not known.
     """
-    declared = {name for name, one in program.attributes.items() if one.klass != "sensitive" and name not in COMPUTED}
+    declared = {name for name, one in program.attributes.items() if one.klass != "sensitive" and name not in NOT_ASKED}
     wanted = sorted(declared.union(ALWAYS))
     missing = tuple(name for name in wanted if not _known(person, name))
     findings = tuple(_finding(flag) for flag in person.flags) + tuple(_bursts(person))

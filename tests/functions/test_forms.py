@@ -1,0 +1,268 @@
+"""Forms and the preference centre, through the handler: nothing granted unconfirmed, nothing forged, nothing leaked."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from gateway import event, route
+from shop import SHOP
+from tailor.edges import runtime
+from tailor.flows.deliver import links
+from tailor.kernel.errors import Rejected
+from tailor.kernel.instants import DAY, HOUR
+from tailor.kernel.program import Program
+from world import World
+
+EMAIL = "ada@example.com"
+EVERYTHING = ["marketing", "marketing:deals", "personalization"]
+SENDS = [{"send": "come-back"}]
+FORM = {
+    "title": "Letters from Trail & Co",
+    "fields": ["first_name", "interests", "city", "language"],
+    "ask": 2,
+    "boxes": {"marketing:deals": "Send me deals", "analytics": "Count whether I open them"},
+    "confirm": "confirm",
+}
+CONFIRM = {
+    "kind": "transactional",
+    "subject": "Was it you?",
+    "html": '<html><body><p>Please <a href="{confirm_url}">confirm</a>.</p></body></html>',
+}
+DOCUMENT: dict[str, Any] = {
+    **SHOP,
+    "templates": {**SHOP["templates"], "confirm": CONFIRM},
+    "forms": {"newsletter": FORM},
+}
+
+
+@pytest.fixture(name="site")
+def _site(shop: World) -> World:
+    shop.publish(DOCUMENT)
+    return shop
+
+
+def visit(method: str, path: str, sent: Any = None, *, kind: str = "application/x-www-form-urlencoded") -> Any:
+    body = sent if isinstance(sent, str) else urlencode(sent or {}, doseq=True)
+    status, headers, text = route(event(method, path, body, {"content-type": kind, "user-agent": "Browser/1"}))
+    return status, headers, text
+
+
+def grants(shop: World) -> dict[str, str]:
+    person = shop.person("email", EMAIL)
+    assert person is not None
+    return {key: entry[0] for key, entry in person.consent.items()}
+
+
+def confirmation(shop: World) -> str:
+    """The link in the letter of confirmation that came last."""
+    found = re.search(r"https://mail\.shop\.example(/confirm/[\w.-]+\w)", unfolded(shop.ses.mails[-1]["raw"]))
+    assert found
+    return found[1]
+
+
+def unfolded(raw: bytes) -> str:
+    return raw.decode().replace("=\r\n", "").replace("=3D", "=")
+
+
+def sign_up(shop: World, *boxes: str, **answers: str) -> None:
+    status, _, _ = visit("POST", "/forms/newsletter", {"email": EMAIL, "box": boxes, **answers})
+    assert status == 200
+    shop.now += 1_000
+    shop.pump()
+
+
+def test_boxes_are_separate_and_none_is_ticked(site: World) -> None:
+    status, headers, html = visit("GET", "/forms/newsletter")
+    assert status == 200
+    assert "frame-ancestors *" in headers["content-security-policy"]
+    assert html.count('name="box"') == 2
+    assert "checked" not in html
+    assert re.findall(r'name="(first_name|interests|city|language)"', html) == ["first_name", "interests"]
+
+
+def test_a_form_grants_nothing_before_the_letter_is_confirmed(site: World) -> None:
+    sign_up(site, "marketing:deals", first_name="Ada")
+    assert grants(site) == {"marketing:deals": "pending"}
+    assert [mail["to"] for mail in site.ses.mails] == [EMAIL]
+    link = confirmation(site)
+    assert visit("GET", link)[0] == 200
+    assert grants(site) == {"marketing:deals": "pending"}
+    site.now += HOUR
+    for _ in range(2):
+        assert visit("POST", link)[0] == 200
+    assert grants(site) == {"marketing:deals": "granted"}
+    ada = site.person("email", EMAIL)
+    assert ada is not None
+    rows = list(site.store.consents(ada))
+    assert [row["grant"] for row in rows] == ["pending", "granted"]
+    text = Program.of([DOCUMENT]).forms["newsletter"].text
+    assert rows[0]["how"] == {"door": "forms", "text": text, "agent": "Browser/1", "ip": "203.0.113.9"}
+    assert rows[1]["how"]["door"] == "confirm"
+
+
+def test_other_words_are_another_version_of_the_text() -> None:
+    reworded = {**DOCUMENT, "forms": {"newsletter": {**FORM, "boxes": {"analytics": "Count what I open"}}}}
+    assert Program.of([reworded]).forms["newsletter"].text != Program.of([DOCUMENT]).forms["newsletter"].text
+
+
+def test_somebody_elses_form_takes_nothing_from_who_has_agreed(site: World) -> None:
+    sign_up(site, "marketing:deals")
+    visit("POST", confirmation(site))
+    sign_up(site, "marketing:deals")
+    assert grants(site) == {"marketing:deals": "granted"}
+    assert len(site.ses.mails) == 1
+
+
+def test_boxes_left_alone_say_nothing_and_send_nothing(site: World) -> None:
+    sign_up(site, city="Lyon")
+    assert grants(site) == {}
+    assert site.ses.mails == []
+
+
+def test_the_next_form_asks_only_for_what_is_missing(site: World) -> None:
+    sign_up(site, first_name="Ada", interests="outdoor, running")
+    ada = site.person("email", EMAIL)
+    assert ada is not None
+    assert ada.attributes["interests"] == ["outdoor", "running"]
+    url = links(ada.id, "marketing", "", runtime.signing_keys())["preferences_url"]
+    token = url.rpartition("/")[2]
+    _, _, html = visit("GET", f"/forms/newsletter?person={token}")
+    assert re.findall(r'id="f-(\w+)"', html) == ["city", "language"]
+    assert "Ada" not in html
+    assert visit("GET", f"/forms/newsletter?person={token}x")[0] == 403
+
+
+def test_a_form_may_come_as_json(site: World) -> None:
+    body = json.dumps({"email": EMAIL, "box": ["analytics"], "city": "Lyon"})
+    assert visit("POST", "/forms/newsletter", body, kind="application/json")[0] == 200
+    assert grants(site) == {"analytics": "pending"}
+    assert visit("POST", "/forms/newsletter", "[1]", kind="application/json")[0] == 400
+
+
+@pytest.mark.parametrize("email", ["", "ada", "ada@", "a b@example.com"])
+def test_an_address_that_is_none_is_told_to_the_visitor(site: World, email: str) -> None:
+    status, _, html = visit("POST", "/forms/newsletter", {"email": email})
+    assert status == 422
+    assert 'role="alert"' in html
+    assert site.everybody() == []
+
+
+def test_there_is_no_other_form(site: World) -> None:
+    status, _, html = visit("GET", "/forms/newsleter")
+    assert status == 404
+    assert "newsletter" in html
+
+
+@pytest.mark.parametrize(
+    ("form", "pointer"),
+    [
+        ({**FORM, "confirm": ""}, "/forms/newsletter/confirm"),
+        ({**FORM, "confirm": "come-back"}, "/forms/newsletter/confirm"),
+        ({**FORM, "boxes": {"marketing:nope": "x"}}, "/forms/newsletter/boxes/marketing:nope"),
+        ({**FORM, "fields": ["shoe"]}, "/forms/newsletter/fields/0"),
+        ({**FORM, "fields": ["religion"]}, "/forms/newsletter/fields/0"),
+        ({**FORM, "ask": -1}, "/forms/newsletter/ask"),
+    ],
+)
+def test_a_form_that_cannot_be_meant_is_refused(form: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        Program.of([{**DOCUMENT, "attributes": {"religion": {"class": "sensitive"}}, "forms": {"newsletter": form}}])
+    assert caught.value.pointer == pointer
+
+
+# ---- the preference centre
+
+
+@pytest.fixture(name="door")
+def _door(site: World) -> str:
+    """The preference link of Ada, who gets letters."""
+    joins = site.event("Identify", ("email", EMAIL), kind="identify", consent=[("marketing", "granted")])
+    site.arrive(joins)
+    site.pump()
+    ada = site.person("email", EMAIL)
+    assert ada is not None
+    return links(ada.id, "marketing", "", runtime.signing_keys())["preferences_url"]
+
+
+def looks_at_something(shop: World) -> None:
+    shop.arrive(shop.event("Product Viewed", ("email", EMAIL), properties={"name": "Tent"}))
+    shop.pump()
+    shop.tick(shop.now + 48 * HOUR)
+    shop.pump()
+
+
+def test_a_pause_holds_letters_back_and_ends_by_itself(site: World, door: str) -> None:
+    assert visit("POST", door, {"choice": EVERYTHING, "pause": "30", "at_most": ""})[0] == 200
+    looks_at_something(site)
+    assert site.ses.mails == []
+    ada = site.person("email", EMAIL)
+    assert ada is not None
+    assert [row["why"] for row in site.store.messages(ada)] == ["paused"]
+    assert "Paused until" in visit("GET", door)[2]
+    site.now += 31 * DAY
+    looks_at_something(site)
+    assert len(site.ses.mails) == 1
+    assert "Paused until" not in visit("GET", door)[2]
+
+
+def test_a_chosen_frequency_is_a_cap(site: World, door: str) -> None:
+    document = {**DOCUMENT, "journeys": {"deal": {"trigger": {"event": "Deal"}, "re_entry": "0m", "steps": SENDS}}}
+    site.publish(document)
+    visit("POST", door, {"choice": EVERYTHING, "at_most": "weekly", "pause": ""})
+    sent = []
+    for day in range(9):
+        site.now += DAY
+        site.arrive(site.event("Deal", ("email", EMAIL), id=f"deal{day}"))
+        site.pump()
+        sent.append(len(site.ses.mails))
+    assert sent == [1, 1, 1, 1, 1, 1, 1, 2, 2]
+    assert 'value="weekly" selected' in visit("GET", door)[2]
+
+
+def test_people_read_and_take_along_what_is_held_about_them(site: World, door: str) -> None:
+    status, headers, text = visit("GET", f"{door}/data?as=json")
+    assert status == 200
+    assert headers["content-disposition"].startswith("attachment")
+    assert json.loads(text)["profile"]["identifiers"] == {"email": [EMAIL]}
+    assert EMAIL in visit("GET", f"{door}/data?as=page")[2]
+
+
+def test_people_erase_themselves_and_only_when_they_are_sure(site: World, door: str) -> None:
+    assert visit("POST", door, {"do": "erase"})[0] == 422
+    assert site.person("email", EMAIL) is not None
+    assert visit("POST", door, {"do": "erase", "sure": "yes"})[0] == 200
+    assert site.person("email", EMAIL) is None
+    assert "We hold nothing about you" in visit("GET", door)[2]
+    assert visit("GET", f"{door}/data?as=json")[0] == 404
+
+
+@pytest.mark.parametrize("path", ["/preferences", "/confirm", "/u"])
+def test_links_cannot_be_forged_nor_used_at_another_door(site: World, door: str, path: str) -> None:
+    token = door.rpartition("/")[2]
+    kid, _, rest = token.partition(".")
+    forged = [f"{token[:-1]}{'A' if token[-1] != 'A' else 'B'}", f"{kid}.x{rest}", token.upper(), "1.1.cF8.x", ""]
+    if path != "/preferences":
+        forged.append(token)
+    for one in forged:
+        for method in ("GET", "POST"):
+            assert visit(method, f"{path}/{one}")[0] == 403
+    assert grants(site) == {"marketing": "granted"}
+
+
+def test_links_and_pages_do_not_leak_the_address(site: World, door: str) -> None:
+    from base64 import urlsafe_b64decode
+
+    payload = door.rpartition("/")[2].split(".")[2]
+    decoded = urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()
+    assert decoded == site.everybody()[0].id
+    status, headers, html = visit("GET", door)
+    assert status == 200
+    assert EMAIL not in html
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cache-control"] == "no-store"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
