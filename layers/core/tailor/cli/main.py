@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tailor.cli import (
-    consent,
     campaign,
+    consent,
     dedup,
     duplicates,
     importing,
