@@ -103,6 +103,7 @@ def test_at_night_likely_duplicates_become_one_with_reasons(shop: World) -> None
     assert (told["state"], told["progress"]) == ("finished", 1.0)
     assert sum(told["why"].values()) == 1
     assert told["samples"][0]["band"] == "join"
+    assert {"joined", "refused", "review", "mended"} <= told["counts"].keys()
 
 
 def test_what_was_undone_stays_apart_the_next_night(shop: World) -> None:

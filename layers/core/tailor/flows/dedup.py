@@ -201,8 +201,8 @@ class _Worker:
             return None
         people, after = self.store.page(run.after, limit=PAGE)
         mended = heal(people, self.store, self.compiled(), new_id=self.new_id, now=self.clock())
-        counts = Counter(run.counts) + Counter(people=len(people), mended=mended)
-        done = replace(run, after=after, counts=dict(counts), touched=self.clock(), lease=self.clock() + LEASE)
+        counts = _plus(run.counts, people=len(people), mended=mended)
+        done = replace(run, after=after, counts=counts, touched=self.clock(), lease=self.clock() + LEASE)
         if after:
             return done
         shards = -(-max(counts["people"], 1) // SHARD)
@@ -330,14 +330,20 @@ class _Worker:
             now = self.clock()
             for key in self.store.definitions("plan"):
                 self.store.undefine("plan", key)
-            return replace(run, stage="done", finished=now, touched=now, lease=0, doing="")
+            counts = _plus(run.counts, joined=0, refused=0)
+            return replace(run, stage="done", counts=counts, finished=now, touched=now, lease=0, doing="")
         document = self.store.definition("plan", f"{place:05d}") or {"pairs": []}
         now = self.clock()
         joins = [_as_pair(one, at=now) for one in document["pairs"] if not one["ask"]]
         joined = join_all(joins, self.store, self.compiled(), by="night", clock=self.clock)
         Duplicates(self.store).keep(_as_pair(one, at=now) for one in document["pairs"] if one["ask"])
-        counts = Counter(run.counts) + Counter(joined=joined, refused=len(joins) - joined)
-        return replace(run, after=str(place + 1), counts=dict(counts), touched=self.clock(), lease=self.clock() + LEASE)
+        counts = _plus(run.counts, joined=joined, refused=len(joins) - joined)
+        return replace(run, after=str(place + 1), counts=counts, touched=self.clock(), lease=self.clock() + LEASE)
+
+
+def _plus(counts: dict[str, int], **more: int) -> dict[str, int]:
+    """The counts with some added; what was not found is told as 0."""
+    return counts | {name: counts.get(name, 0) + by for name, by in more.items()}
 
 
 def _keep(run: Run, store: Store) -> bool:
