@@ -15,7 +15,7 @@ from test_floors import HANDLERS, MODULES, ROOT, imports, named
 
 PERSONAL = ("attributes", "history", "orders", "purchases")
 """Fields of a person of which a purpose may be permitted nothing."""
-NO_PERSON = {"view", "program", "_program", "vocabulary", "known", "found", "again"}
+NO_PERSON = {"view", "seen", "program", "_program", "vocabulary", "known", "found", "again"}
 """Names that hold a view, the catalogue, or a recount of events, and never a person."""
 
 PAST_THE_GATE = {
