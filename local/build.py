@@ -60,7 +60,8 @@ ARROW_ASIDE = ("tests", "include", "src", "*flight*", "*_s3*", "*.px[dix]", "*.p
 
 
 def _prune(packages: Path) -> None:
-    for aside in [path for pattern in ARROW_ASIDE for path in (packages / "pyarrow").glob(pattern)]:
+    # A file may fit several patterns.
+    for aside in {path for pattern in ARROW_ASIDE for path in (packages / "pyarrow").glob(pattern)}:
         shutil.rmtree(aside) if aside.is_dir() else aside.unlink()
     data = packages / "botocore" / "data"
     if data.is_dir():

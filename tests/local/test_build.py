@@ -93,7 +93,15 @@ def test_what_does_not_compile_is_not_built(built: Path) -> None:
 def test_what_reading_parquet_does_not_load_stays_behind(built: Path) -> None:
     arrow = built / "Arrow" / "python" / "pyarrow"
     (arrow / "tests").mkdir(parents=True)
-    for name in ("tests/test_a.py", "libarrow_flight.so.2600", "_s3fs.so", "lib.pxd", "libarrow.so.2600", "parquet.py"):
+    for name in (
+        "tests/test_a.py",
+        "libarrow_flight.so.2600",
+        "_s3fs.so",
+        "_s3fs.pyx",
+        "lib.pxd",
+        "libarrow.so.2600",
+        "parquet.py",
+    ):
         (arrow / name).write_text("")
     build.finish(built)
     assert {path.name for path in arrow.iterdir()} == {"libarrow.so.2600", "parquet.py", "__pycache__"}
