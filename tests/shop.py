@@ -6,6 +6,8 @@ from typing import Any
 
 SHOP: dict[str, Any] = {
     "name": "shop",
+    # A handful of people stands for many.
+    "minimum_group": 1,
     "sender": {
         "from": "Trail & Co <hello@shop.example>",
         "postal_address": "1 High Street, Springfield",

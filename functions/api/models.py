@@ -98,22 +98,27 @@ class Programme(BaseModel):
 
 
 class SegmentSummary(BaseModel):
-    """A segment, its rule in English, and how many were in it when everybody was ``counted`` last."""
+    """A segment, its rule in English, and how many were in it when everybody was ``counted`` last.
+
+    Too few to tell of have no ``size``: they are fewer than ``below``, the programme's ``minimum_group``.
+    """
 
     key: str
     title: str
     purpose: str
     sentence: str
     size: int | None
+    below: int | None
     counted: str | None
 
 
 class SegmentSize(BaseModel):
-    """How many of all ``people`` were in a segment."""
+    """How many of all ``people`` were in a segment; see ``SegmentSummary`` of too few."""
 
     day: str
     at: str
-    size: int
+    size: int | None
+    below: int | None
     people: int
 
 

@@ -31,7 +31,7 @@ def segments() -> list[SegmentSummary]:
     summary="Try a rule",
     tags=["segments"],
     security=READ,
-    responses=answers(),
+    responses=answers(422),
 )
 def preview(body: PreviewRequest) -> Preview:
     """How many people a rule would have, estimated from a sample, and some of them."""
@@ -56,7 +56,7 @@ def segment(key: Annotated[str, Path()]) -> Segment:
     summary="Who is in",
     tags=["segments"],
     security=READ,
-    responses=answers(404),
+    responses=answers(404, 422),
 )
 def members(
     key: Annotated[str, Path()],

@@ -85,7 +85,7 @@ def _segments(arguments: argparse.Namespace, desk: Desk) -> int:
         return columns(
             [
                 ("SEGMENT", "SIZE", "COUNTED", "WHO"),
-                *((s["key"], s["size"], local(s["counted"]), s["sentence"]) for s in found),
+                *((s["key"], _size(s), local(s["counted"]), s["sentence"]) for s in found),
             ]
         )
 
@@ -94,8 +94,10 @@ def _segments(arguments: argparse.Namespace, desk: Desk) -> int:
 
 def _segment(arguments: argparse.Namespace, desk: Desk) -> int:
     def lines(found: Any) -> list[str]:
-        most = max((day["size"] for day in found["history"]), default=0) or 1
-        days = [(day["day"], day["size"], "▇" * round(BAR * day["size"] / most) or "·") for day in found["history"]]
+        most = max((day["size"] or 0 for day in found["history"]), default=0) or 1
+        days = [
+            (day["day"], _size(day), "▇" * round(BAR * (day["size"] or 0) / most) or "·") for day in found["history"]
+        ]
         head = [("Rule", found["text"]), ("Purpose", found["purpose"])]
         return [
             paint(f"{found['key']}: {found['title']}", "bold"),
@@ -105,6 +107,11 @@ def _segment(arguments: argparse.Namespace, desk: Desk) -> int:
         ]
 
     return desk.show(arguments, desk.client(arguments).get("segments", arguments.key), lines)
+
+
+def _size(counted: Any) -> Any:
+    """The size of a segment, or of how many it falls short where they are too few to be told."""
+    return counted["size"] if counted["below"] is None else f"under {counted['below']}"
 
 
 def _create(arguments: argparse.Namespace, desk: Desk) -> int:

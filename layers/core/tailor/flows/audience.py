@@ -17,6 +17,7 @@ from tailor.kernel.person import Person
 from tailor.kernel.program import Program
 from tailor.rules.compiled import Compiled
 from tailor.rules.consent import view
+from tailor.rules.groups import check_group, too_few
 from tailor.rules.recount import rebuilt, recount
 from tailor.rules.segments import Reason, Rule
 from tailor.rules.wording import write
@@ -35,9 +36,10 @@ _TRIAL = "(preview)"
 
 
 def segments(store: Store, compiled: Compiled) -> list[dict[str, Any]]:
-    """Every segment in force: ``{"key", "title", "purpose", "sentence", "size", "counted"}``.
+    """Every segment in force: ``{"key", "title", "purpose", "sentence", "size", "below", "counted"}``.
 
-    ``size`` is as of the last walk over everybody, at ``counted``; both are ``None`` before there was one.
+    ``size`` is as of the last walk over everybody, at ``counted``; both are ``None`` before there was one. A size that
+    may not be told, see :mod:`tailor.rules.groups`, is ``None``, and ``below`` then says of how many it falls short.
     """
     days = sizes(store)
     last = days[-1] if days else {"at": None, "segments": {}}
@@ -47,7 +49,9 @@ def segments(store: Store, compiled: Compiled) -> list[dict[str, Any]]:
             "title": segment.title,
             "purpose": segment.purpose,
             "sentence": compiled.segments.rules[segment.key].sentence,
-            "size": last["segments"].get(segment.key, 0) if days else None,
+            **(
+                _told(last["segments"].get(segment.key, 0), compiled.program) if days else {"size": None, "below": None}
+            ),
             "counted": last["at"],
         }
         for segment in compiled.program.segments.values()
@@ -56,7 +60,7 @@ def segments(store: Store, compiled: Compiled) -> list[dict[str, Any]]:
 
 def segment(key: str, store: Store, compiled: Compiled) -> dict[str, Any]:
     """One of :func:`segments` with its ``rule``, the same as ``text``, and ``history``: ``{"day", "at", "size",
-    "people"}`` a day.
+    "below", "people"}`` a day.
 
     Raises
     ------
@@ -65,11 +69,20 @@ def segment(key: str, store: Store, compiled: Compiled) -> dict[str, Any]:
     _known(key, compiled)
     (found,) = [one for one in segments(store, compiled) if one["key"] == key]
     history = [
-        {"day": day["day"], "at": day["at"], "size": day["segments"].get(key, 0), "people": day["people"]}
+        {
+            "day": day["day"],
+            "at": day["at"],
+            **_told(day["segments"].get(key, 0), compiled.program),
+            "people": day["people"],
+        }
         for day in sizes(store)
     ]
     rule = compiled.program.segments[key].rule
     return {**found, "rule": rule, "text": write(rule), "history": history}
+
+
+def _told(size: int, program: Program) -> dict[str, int | None]:
+    return {"size": None, "below": program.minimum_group} if too_few(size, program) else {"size": size, "below": None}
 
 
 @dataclass(slots=True)
@@ -99,26 +112,63 @@ def preview(rule: Any, store: Store, compiled: Compiled, *, purpose: str, now: i
 
     Raises
     ------
-    Rejected : the rule is wrong; ``pointer`` leads into ``{"rule": ...}``.
+    Rejected : the rule is wrong (``pointer`` leads into ``{"rule": ...}``), or has too few people to tell of (422).
     """
     trial = _trial(rule, store, compiled, purpose, now)
-    people, more = _sample(store, SAMPLE_OF_EVENTS if trial.rebuild else SAMPLE)
-    matching = [person for person in people if trial.holds(person, store)]
-    total = max(store.headcount(), len(people)) if more else len(people)
-    low, high = _interval(len(matching), len(people)) if more else (0.0, 0.0)
-    exact = not more
-    size = len(matching) if exact else round(total * len(matching) / len(people))
+    found = _estimate(trial, store)
+    check_group(found.likely, trial.compiled.program, rule=trial.rule, pointer="/rule")
     return {
         "sentence": trial.rule.sentence,
-        "size": size,
-        "low": size if exact else int(total * low),
-        "high": size if exact else min(total, int(total * high) + 1),
-        "exact": exact,
-        "people": total,
-        "sampled": len(people),
-        "matched": len(matching),
-        "examples": [{"id": person.id, "identifiers": person.identifiers} for person in matching[:EXAMPLES]],
+        "size": found.size,
+        "low": found.low,
+        "high": found.high,
+        "exact": found.exact,
+        "people": found.people,
+        "sampled": found.sampled,
+        "matched": len(found.matching),
+        "examples": [{"id": person.id, "identifiers": person.identifiers} for person in found.matching[:EXAMPLES]],
     }
+
+
+def check_audience(rule: Rule, store: Store, compiled: Compiled, *, now: int) -> None:
+    """Refuse an audience that is certainly too small for ``minimum_group``, judged from a sample as in a preview.
+
+    Raises
+    ------
+    Rejected : too few people (422).
+    """
+    found = _estimate(_Trial(rule, "personalization", compiled, rebuild=False, now=now), store)
+    check_group(found.likely, compiled.program, rule=rule, pointer="/audience")
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimate:
+    """How many of ``people`` a rule has, from those ``sampled``."""
+
+    size: int
+    low: int
+    high: int
+    exact: bool
+    people: int
+    sampled: int
+    matching: list[Person]
+
+    @property
+    def likely(self) -> int:
+        """The size to judge a group by; where nobody of a sample is in it, that says only how many it cannot exceed."""
+        return self.size if self.exact or self.matching else self.high
+
+
+def _estimate(trial: _Trial, store: Store) -> _Estimate:
+    people, more = _sample(store, SAMPLE_OF_EVENTS if trial.rebuild else SAMPLE)
+    matching = [person for person in people if trial.holds(person, store)]
+    if not more:
+        size = len(matching)
+        return _Estimate(size, size, size, True, len(people), len(people), matching)
+    total = max(store.headcount(), len(people))
+    low, high = _interval(len(matching), len(people))
+    size = round(total * len(matching) / len(people))
+    return _Estimate(size, int(total * low), min(total, int(total * high) + 1), False, total, len(people), matching)
 
 
 def _trial(rule: Any, store: Store, compiled: Compiled, purpose: str, now: int) -> _Trial:
@@ -155,9 +205,10 @@ def members(key: str, store: Store, compiled: Compiled, *, after: str = "", limi
 
     Raises
     ------
-    Rejected : there is no such segment (404).
+    Rejected : there is no such segment (404), or it has too few members to tell of them (422).
     """
     _known(key, compiled)
+    check_group(_at_least(key, store, compiled.program), compiled.program, rule=compiled.segments.rules[key])
     found: list[dict[str, Any]] = []
     read = 0
     while read < SCANNED:
@@ -173,6 +224,19 @@ def members(key: str, store: Store, compiled: Compiled, *, after: str = "", limi
         if not after or len(found) == limit:
             break
     return {"members": found, "next": after or None}
+
+
+def _at_least(key: str, store: Store, program: Program) -> int:
+    """How many members a segment has at least, for :func:`check_group`: as many as its minimum asks for are enough.
+
+    The last walk has counted them; what it found too small, or did not know yet, is looked for among the first people.
+    """
+    days = sizes(store)
+    counted = int(days[-1]["segments"].get(key, 0)) if days else 0
+    if not too_few(counted, program):
+        return counted
+    people, _ = _sample(store, SAMPLE)
+    return sum(key in person.memberships for person in people)
 
 
 def explain(person: Person, key: str, compiled: Compiled, *, now: int) -> dict[str, Any]:

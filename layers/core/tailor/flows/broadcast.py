@@ -25,6 +25,7 @@ from typing import Any
 
 from tailor.edges.mailer import Account
 from tailor.edges.store import Store, Write
+from tailor.flows.audience import check_audience
 from tailor.flows.publish import KIND as PROGRAMME
 from tailor.flows.walk import LEASE, PAGE, ROUNDS
 from tailor.kernel.campaign import Campaign, read_campaign
@@ -108,17 +109,20 @@ def put(key: str, campaign: Mapping[str, Any], store: Store, compiled: Compiled,
 
     Raises
     ------
-    Rejected : it is wrong (``pointer`` leads into it), is a programme's (409), or has ended (409).
+    Rejected : it is wrong (``pointer`` leads into it), is a programme's (409), has ended (409), or runs and has too
+    small an audience now (422).
     """
     if key in compiled.program.campaigns:
         detail = f"{key!r} is defined by a programme: change it there"
         raise Rejected(detail, code="defined-elsewhere", status=409)
-    _check(key, campaign, store, compiled)
+    tried = _check(key, campaign, store, compiled)
     document = {"campaign": dict(campaign)}
 
     def change(known: Broadcast) -> Broadcast:
         if known.state in ("finished", "cancelled"):
             raise Rejected(f"{key!r} has ended: make another", code="ended", status=409)
+        if known.state != "draft":
+            check_audience(tried.audiences[key], store, tried, now=now)
         return _again(known, document, now)
 
     return _change(key, store, change, make=True)
@@ -138,15 +142,16 @@ def start(key: str, store: Store, compiled: Compiled, *, now: int) -> Broadcast:
 
     Raises
     ------
-    Rejected : there is none (404), or it has been started before (409).
+    Rejected : there is none (404), it has been started before (409), or its audience is too small (422).
     """
     document = _of_programme(key, store)
-    if document is not None:
-        _check(key, document["campaign"], store, compiled, calendar=document.get("calendar"))
 
     def change(known: Broadcast) -> Broadcast:
         if known.state != "draft":
             raise Rejected(f"{key!r} is {known.state}: a campaign is started once", code="started", status=409)
+        wanted = document or known.document
+        tried = _check(key, wanted["campaign"], store, compiled, calendar=wanted.get("calendar"))
+        check_audience(tried.audiences[key], store, tried, now=now)
         begun = replace(known, document=document or known.document, begun=now, total=store.headcount(), touched=now)
         return replace(begun, state="scheduled", begins=begun.campaign.begins(now=now))
 
