@@ -33,7 +33,9 @@ def exported(
     """Complete, for the person: sensitive and undeclared attributes too."""
     store = runtime.store()
     made = export(show.load(id, store), store, runtime.program(), now=runtime.now())
-    return Response(200, "text/html; charset=utf-8", page(made)) if form == "page" else Response(200, body=made)
+    if form == "page":
+        return Response(200, "text/html; charset=utf-8", page(made))
+    return Response(200, "application/json", made)
 
 
 @router.post(

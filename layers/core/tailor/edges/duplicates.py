@@ -203,6 +203,11 @@ class Duplicates:
                 break
         return found
 
+    def entry(self, at: int, person: str, other: str) -> dict[str, Any]:
+        """What the list of merges says of one (``{"by", "weight", "reasons"}``); none where identifiers did it."""
+        rows = self._db.get(self._ledger, [{"pk": MERGED, "sk": f"{at:013d}#{person}#{other}"}], consistent=True)
+        return _unpacked(rows[0]["s"]) if rows else {}
+
     def merges(self, person: str) -> list[Merge]:
         """The merges in which ``person`` took somebody in, and that can be undone, the newest first."""
         rows = [row for row in self._rows(f"P#{person}", "G#", newest_first=True) if "m" in row]

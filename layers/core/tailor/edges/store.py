@@ -334,6 +334,10 @@ class Store:
         key = identifier_key(identifier.kind, identifier.value)
         row = {"pk": key, "sk": f"X#{person}", "ttl": (now + EVENT_LIFE) // 1000}
         self._db.call("put_item", **put_action(self._ledger, row)["Put"])
+        return len(self.rivals(key))
+
+    def rivals(self, key: str) -> list[str]:
+        """Ids of the people who came with an identifier (by its partition key) that was somebody else's."""
         rows = self._db.query(
             TableName=self._ledger,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
@@ -341,7 +345,7 @@ class Store:
             ProjectionExpression="sk",
             ConsistentRead=True,
         )
-        return sum(1 for _ in rows)
+        return [row["sk"][2:] for row in rows]
 
     def share(self, identifier: Identifier, holder: str, rivals: int) -> None:
         """Know of an identifier that it joins nobody any more; its holder keeps it."""

@@ -6,13 +6,17 @@ the few that read attributes past the gate; ``tests/test_gate.py`` names them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from html import escape
 from typing import Any
+from urllib.parse import urlsplit
 
+from tailor.edges.duplicates import Duplicates
 from tailor.edges.store import QUARANTINE_LIFE, Store
-from tailor.flows.erase import mentions
+from tailor.flows.erase import find_erasure, mentions
+from tailor.flows.subscribe import KIND as WEBHOOKS
+from tailor.kernel.event import Event
 from tailor.kernel.instants import DAY, NEVER, iso
 from tailor.kernel.keys import identifier_key
 from tailor.kernel.person import Person
@@ -29,10 +33,16 @@ def export(person: Person, store: Store, program: Program, *, now: int) -> dict[
 
     Returns
     -------
-    ``{"format", "made", "person", "purposes", "profile", "merged", "events", "consent", "messages", "suppressed",
-    "unused"}``: ``profile`` holds each field of :class:`tailor.kernel.person.Person`, ``merged`` the same of profiles
-    merged into this one, ``unused`` what a source sent and we could not read.
+    ``{"format", "made", "person", "purposes", "recipients", "profile", "merged", "events", "imports", "consent",
+    "messages", "suppressed", "disputes", "duplicates", "keys", "unused", "erasure"}``: ``profile`` holds each field of
+    :class:`tailor.kernel.person.Person`; ``merged`` the same of profiles merged into this one, with who and what joined
+    them and who this one was ``before``; ``imports`` the rows of files that events came from; ``disputes`` identifiers
+    that more than one person came with; ``duplicates`` profiles that may be the same person; ``keys`` the hashes those
+    are found by; ``unused`` what a source sent and we could not read; ``recipients`` to whom facts are passed on.
     """
+    duplicates = Duplicates(store)
+    events, consents = list(store.events(person)), list(store.consents(person))
+    request = find_erasure(person.id, store)
     return {
         "format": FORMAT,
         "made": iso(now),
@@ -41,31 +51,94 @@ def export(person: Person, store: Store, program: Program, *, now: int) -> dict[
             {"purpose": p.name, "title": p.title, "basis": p.basis, "attributes": sorted(program.permitted[p.name])}
             for p in program.purposes.values()
         ],
+        "recipients": [
+            {"webhook": id, "host": urlsplit(document["url"]).hostname, "told": document["events"]}
+            for id, document in store.definitions(WEBHOOKS).items()
+        ],
         "profile": _profile(person),
-        "merged": [{"at": iso(at), "person": other.id, **_profile(other)} for at, other in store.merges(person)],
-        "events": [_told(event.to_json()) for event in store.events(person)],
-        "consent": [_told(row) for row in store.consents(person)],
+        "merged": list(_merged(person, store, duplicates)),
+        "events": [_told(event.to_json()) for event in events],
+        "imports": _imports(events, consents),
+        "consent": [_told(row) for row in consents],
         "messages": [_message(row) for row in store.messages(person)],
         "suppressed": [
             {"address": address, "why": why}
             for address in person.identifiers.get("email", [])
             if (why := store.suppressed(address))
         ],
+        "disputes": list(_disputes(person, events, store)),
+        "duplicates": list(_duplicates(person, duplicates)),
+        "keys": [key for id in (person.id, *person.aliases) for key in duplicates.keys_of(id)],
         "unused": list(_unused(person, store, now)),
+        "erasure": request.receipt() if request else None,
     }
+
+
+def _merged(person: Person, store: Store, duplicates: Duplicates) -> Iterator[dict[str, Any]]:
+    ids = (person.id, *person.aliases)
+    known = {(merge.at, merge.other.id): merge.mine for id in ids for merge in duplicates.merges(id)}
+    for at, other in store.merges(person):
+        taker = known.get((at, other.id))
+        told = duplicates.entry(at, taker.id, other.id) if taker else {}
+        yield {
+            "at": iso(at),
+            "person": other.id,
+            **_profile(other),
+            "by": told.get("by", "identifiers"),
+            "reasons": told.get("reasons", []),
+            "before": {"person": taker.id, **_profile(taker)} if taker else None,
+        }
+
+
+def _imports(events: Iterable[Event], consents: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Which rows of which imports are theirs; the name of the file is known where it brought consent."""
+    rows: dict[str, set[int]] = {}
+    for event in events:
+        if event.source == "import" and "import" in event.context:
+            rows.setdefault(event.context["import"], set()).add(event.context["row"])
+    hows = [row["how"] for row in consents if isinstance(row.get("how"), dict) and "import" in row["how"]]
+    files = {how["import"]: how.get("file") for how in hows}
+    return [{"import": id, "file": files.get(id), "rows": sorted(theirs)} for id, theirs in sorted(rows.items())]
+
+
+def _disputes(person: Person, events: Iterable[Event], store: Store) -> Iterator[dict[str, Any]]:
+    """Identifiers of theirs that others came with, and those they came with that are somebody else's."""
+    mine, ids = held(person), {person.id, *person.aliases}
+    shared = store.claims(mine, consistent=True).shared
+    for one in dict.fromkeys([*mine, *(one for event in events for one in event.identifiers)]):
+        rivals = store.rivals(identifier_key(one.kind, one.value))
+        if rivals and (one in mine or ids & set(rivals)):
+            yield {
+                "kind": one.kind,
+                "value": one.value,
+                "holder": "this person" if one in mine else "somebody else",
+                "rivals": len(rivals),
+                "shared": one in shared,
+            }
+
+
+def _duplicates(person: Person, duplicates: Duplicates) -> Iterator[dict[str, Any]]:
+    for id in (person.id, *person.aliases):
+        for pair in duplicates.pairs_of(id):
+            yield {
+                "person": id,
+                "other": pair.other if pair.one == id else pair.one,
+                "state": pair.state,
+                "weight": pair.weight,
+                "reasons": pair.reasons,
+                "by": pair.by,
+                "at": iso(pair.at),
+            }
 
 
 def _profile(person: Person) -> dict[str, Any]:
     out = {f.name: getattr(person, f.name) for f in fields(person) if f.name not in _INTERNAL}
-    consent = {
-        key: {"grant": grant, "at": iso(at), "source": source} for key, (grant, at, source) in person.consent.items()
-    }
     whens = {name: {key: iso(at) for key, at in out[name].items()} for name in ("written", "memberships")}
     return (
         out
         | whens
         | {
-            "consent": consent,
+            "consent": _choices(person.consent),
             "history": {name: _entry(*entry) for name, entry in person.history.items()},
             "orders": {key: _order(*entry) for key, entry in person.orders.items()},
             "purchases": {name: iso(at) for name, at in person.purchases.items()},
@@ -74,10 +147,17 @@ def _profile(person: Person) -> dict[str, Any]:
             },
             "enrolments": {key: _told(value) for key, value in person.enrolments.items()},
             "owed": {key: _told(value) for key, value in person.owed.items()},
+            "voices": {key: _choices(said) for key, said in person.voices.items()},
+            "letters": {key: {"at": iso(at), "topic": topic} for key, (at, topic) in person.letters.items()},
+            "offers": {key: {"run": iso(run), "lap": lap} for key, (run, lap) in person.offers.items()},
             "decided": iso(person.decided),
             "due": iso(person.due) if person.due < NEVER else None,
         }
     )
+
+
+def _choices(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: {"grant": grant, "at": iso(at), "source": source} for key, (grant, at, source) in said.items()}
 
 
 def _entry(count: int, times: list[int], values: list[Any] | None = None) -> dict[str, Any]:
@@ -104,18 +184,30 @@ def _unused(person: Person, store: Store, now: int) -> Iterator[dict[str, Any]]:
     for day in range(now - QUARANTINE_LIFE - DAY, now + DAY, DAY):
         for row in store.quarantined(iso(day)[:10]):
             if mentions(row, list(person.identifiers), claims):
-                yield {"id": row["id"], "source": row["source"], "reason": row["reason"], "raw": row["raw"]}
+                yield {
+                    "id": row["id"],
+                    "at": iso(row["at"]),
+                    "source": row["source"],
+                    "reason": row["reason"],
+                    "raw": row["raw"],
+                }
 
 
 TITLES = {
     "profile": "What we know",
     "purposes": "What it is used for",
+    "recipients": "Who else is told",
     "consent": "What you agreed to",
     "messages": "What we wrote to you",
     "events": "What happened",
     "merged": "Profiles that were found to be yours",
+    "imports": "Files that told us about you",
+    "disputes": "Identifiers that others use as well",
+    "duplicates": "Profiles that may be yours",
+    "keys": "Hashes by which those are found",
     "suppressed": "Addresses we never write to",
     "unused": "What we were sent and could not read",
+    "erasure": "Your request to be erased",
 }
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
