@@ -418,3 +418,25 @@ def test_no_address_ever_stands_in_a_url(tailor: Run, shop: World, monkeypatch: 
     tailor("render", "come-back", "--email", "ada@example.com")
     assert len(asked) == 6
     assert not [path for path in asked if "ada" in path or "example" in path]
+
+
+def test_partials_and_a_letter_in_a_folder_are_read_and_told_of_by_their_files(tailor: Run, folder: Path) -> None:
+    (folder / "partials").mkdir()
+    (folder / "partials" / "footer.html").write_text("<p>Bye</p>\n<p>{{ frist_name }}</p>\n")
+    letter = folder / "templates" / "again"
+    letter.mkdir()
+    (letter / "letter.html").write_text("<html><body>{% include 'footer' %}</body></html>")
+    (letter / "letter.txt").write_text("Bye\n{{ ctiy }}")
+    (letter / "template.toml").write_text('kind = "transactional"\nsubject = "Again"\n')
+    status, _, told = tailor("push", str(folder), "--dry-run")
+    assert status == 1
+    assert f"{folder / 'partials' / 'footer.html'}:2: line 2" in told
+    (folder / "partials" / "footer.html").write_text("<p>Bye</p>")
+    assert f"{letter / 'letter.txt'}:2: line 2" in tailor("push", str(folder), "--dry-run")[2]
+    (letter / "letter.txt").write_text("Bye")
+    assert tailor("push", str(folder), "--yes")[0] == 0
+    (letter / "template.toml").write_text('kind = "transactional"\nsubject = "Again"\ntopic = "nowhere"\n')
+    assert f"{letter / 'template.toml'}:3: " in tailor("push", str(folder), "--dry-run")[2]
+    (folder / "templates" / "again.mjml").write_text("Subject: Hi\n\n<mjml></mjml>")
+    with pytest.raises(Unreadable, match="keep one of them"):
+        read(folder)

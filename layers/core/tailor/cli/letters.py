@@ -16,6 +16,7 @@ from tailor.kernel.errors import Rejected
 from tailor.kernel.program import Program, Template
 from tailor.rules.dialects import LANGUAGES, say
 from tailor.rules.lint import lint_template
+from tailor.rules.partials import placed
 from tailor.rules.pressing import finished
 from tailor.rules.templates import compile_template
 
@@ -30,6 +31,13 @@ class Opened:
     document: dict[str, Any]
     program: Program
     letters: list[Template]
+
+    def wrong(self, *faults: Rejected) -> programme.Unreadable:
+        """Faults of letters, each with its file and line, to be raised by the caller."""
+        own = [placed(fault, self.document) for fault in faults]
+        return programme.Unreadable(
+            "\n".join(line for fault in own for line in programme.told(fault, self.folder, self.document))
+        )
 
 
 def add_parser(commands: Any, now: Callable[[], int]) -> None:
@@ -64,14 +72,14 @@ def _open(path: Path) -> Opened:
     ------
     programme.Unreadable : there is none, or it is wrong; says where.
     """
-    folder = path if path.is_dir() else path.parent.parent
+    folder, key = programme.place(path)
     document = programme.read(folder)
     try:
         program = Program.of([finished(document)])
     except Rejected as fault:
         raise programme.Unreadable("\n".join(programme.told(fault, folder, document))) from fault
     mine = [program.templates[key] for key in document["templates"]]
-    letters = mine if path.is_dir() else [template for template in mine if template.key == path.stem]
+    letters = [template for template in mine if template.key == key] if key else mine
     if not letters:
         raise programme.Unreadable(f"{path}: there is no such letter in {folder / programme.LETTERS}")
     return Opened(folder, document, program, letters)
@@ -83,10 +91,9 @@ def _compile(arguments: argparse.Namespace) -> int:
     try:
         said = say(template, opened.program, LANGUAGES[arguments.to])
     except Rejected as fault:
-        raise programme.Unreadable("\n".join(programme.told(fault, opened.folder, opened.document))) from fault
+        raise opened.wrong(fault) from fault
     if said.refusals:
-        told = [programme.told(refusal, opened.folder, opened.document)[0] for refusal in said.refusals]
-        raise programme.Unreadable("\n".join(told))
+        raise opened.wrong(*said.refusals)
     flags = {flag.name: f"{flag.attribute} contains {flag.word!r}" for flag in said.flags}
     if arguments.json:
         print(json.dumps({"parts": said.parts, "reads": said.reads, "flags": flags}, indent=2, ensure_ascii=False))
@@ -111,7 +118,7 @@ def _preview(arguments: argparse.Namespace, now: int) -> int:
         try:
             letterhead = compile_template(template, opened.program)
         except Rejected as fault:
-            raise programme.Unreadable("\n".join(programme.told(fault, opened.folder, opened.document))) from fault
+            raise opened.wrong(fault) from fault
         findings = [f"{one.severity}: {one.detail}" for one in lint_template(template)]
         shown = []
         for name, person in people.items():

@@ -9,6 +9,13 @@
                                <html>...
     templates/KEY.mjml         the same with <mjml>... in the place of <html>...
     templates/KEY.txt          the text part, if it is written by hand
+    partials/NAME.html         what letters include as {% include "NAME" %}; .mjml and .txt do as well
+
+A letter may be a folder of its own instead::
+
+    templates/KEY/letter.html  or letter.mjml, as above; without a head if template.toml has the subject
+    templates/KEY/letter.txt
+    templates/KEY/template.toml  what else would stand under [templates.KEY]
 """
 
 from __future__ import annotations
@@ -25,7 +32,10 @@ from tailor.kernel.errors import Rejected
 
 MAIN = "program.toml"
 LETTERS = "templates"
+PARTIALS = "partials"
 SUFFIXES = (".html", ".mjml")
+BODY = "letter"
+ABOUT = "template.toml"
 _HEAD = {"subject": "subject", "preheader": "preheader"}
 _LINE = re.compile(r"\bline (\d+)\b")
 
@@ -43,6 +53,15 @@ class Letter:
     begins: int
 
 
+@dataclass(slots=True)
+class Files:
+    """Where a letter stands; ``text`` and ``about`` where there are such files."""
+
+    body: Path
+    text: Path | None
+    about: Path | None
+
+
 def read(folder: Path) -> dict[str, Any]:
     """The programme document in a folder.
 
@@ -52,24 +71,30 @@ def read(folder: Path) -> dict[str, Any]:
     """
     if not (folder / MAIN).is_file():
         raise Unreadable(f"{folder} is no programme: there is no {MAIN} in it")
-    try:
-        document = tomllib.loads(_text(folder / MAIN))
-    except tomllib.TOMLDecodeError as error:
-        raise Unreadable(f"{folder / MAIN}: {error}") from None
+    document = _toml(folder / MAIN)
     templates = document.setdefault("templates", {})
     if not isinstance(templates, dict) or not all(isinstance(entry, dict) for entry in templates.values()):
         raise Unreadable(f"{folder / MAIN}: write templates as [templates.KEY]")
-    for path in sorted(path for suffix in SUFFIXES for path in (folder / LETTERS).glob(f"*{suffix}")):
-        letter = read_letter(path)
-        entry = templates.setdefault(path.stem, {})
+    for key, files in sorted(_letters(folder).items()):
+        entry = templates.setdefault(key, {})
         for name in ("subject", "preheader", "html", "text"):
             if name in entry:
-                raise Unreadable(f"{folder / MAIN}: {name!r} of the template {path.stem!r} belongs into {path}")
+                raise Unreadable(f"{folder / MAIN}: {name!r} of the template {key!r} belongs into {files.body}")
+        if files.about:
+            if entry:
+                raise Unreadable(f"{files.about}: {folder / MAIN} has [templates.{key}] too: keep one of them")
+            entry |= _toml(files.about)
+        letter = _read(files)
         entry |= {**letter.head, "html": letter.html}
-    for path in sorted((folder / LETTERS).glob("*.txt")):
-        if path.stem not in templates:
-            raise Unreadable(f"{path}: there is no letter {path.with_suffix('.html').name} to go with it")
-        templates[path.stem]["text"] = _text(path)
+        if files.text:
+            entry["text"] = _text(files.text)
+    for path in _partials(folder):
+        shared = document.setdefault("partials", {})
+        if not isinstance(shared, dict) or path.stem in shared:
+            raise Unreadable(
+                f"{path}: {path.stem!r} is there already, in {folder / MAIN} or another file: name it anew"
+            )
+        shared[path.stem] = _text(path)
     for key, entry in templates.items():
         if "html" not in entry:
             raise Unreadable(f"{folder / MAIN}: the letter {folder / LETTERS / key}.html is missing")
@@ -78,6 +103,15 @@ def read(folder: Path) -> dict[str, Any]:
     except TypeError:
         raise Unreadable(f"{folder / MAIN}: put dates and times into quotes") from None
     return document
+
+
+def place(path: Path) -> tuple[Path, str]:
+    """The programme's folder and the key, of a letter's file or folder; ``""`` for a programme's folder itself."""
+    if path.is_dir() and path.parent.name != LETTERS:
+        return path, ""
+    if path.is_file() and path.parent.name != LETTERS and path.parent.parent.name == LETTERS:
+        path = path.parent
+    return path.parent.parent, path.name if path.is_dir() else path.stem
 
 
 def read_letter(path: Path) -> Letter:
@@ -101,6 +135,45 @@ def read_letter(path: Path) -> Letter:
     raise Unreadable(f"{path}: after the head comes an empty line, then the HTML")
 
 
+def _letters(folder: Path) -> dict[str, Files]:
+    """Key → files of every letter in a programme's folder.
+
+    Raises
+    ------
+    Unreadable : a letter is there twice, or a text part belongs to none.
+    """
+    found: dict[str, Files] = {}
+    letters = folder / LETTERS
+    inside = [(one.name, one) for one in letters.glob("*/") if one.is_dir()]
+    for suffix in SUFFIXES:
+        bodies = [(path.stem, path) for path in letters.glob(f"*{suffix}") if path.is_file()]
+        bodies += [(key, path) for key, one in inside if (path := one / f"{BODY}{suffix}").is_file()]
+        for key, body in bodies:
+            if key in found:
+                raise Unreadable(f"{body}: the letter {key!r} is in {found[key].body} too: keep one of them")
+            text, about = body.with_suffix(".txt"), body.parent / ABOUT
+            within = body.parent != letters
+            found[key] = Files(body, text if text.is_file() else None, about if within and about.is_file() else None)
+    for key, one in inside:
+        if key not in found:
+            raise Unreadable(f"{one}: there is no {BODY}.html or {BODY}.mjml in it")
+    for path in sorted(letters.glob("*.txt")):
+        if path.stem not in found or found[path.stem].text != path:
+            raise Unreadable(f"{path}: there is no letter {path.with_suffix('.html').name} to go with it")
+    return found
+
+
+def _partials(folder: Path) -> list[Path]:
+    return sorted(path for suffix in (*SUFFIXES, ".txt") for path in (folder / PARTIALS).glob(f"*{suffix}"))
+
+
+def _read(files: Files) -> Letter:
+    """A letter's body, whose subject may stand in its ``template.toml``."""
+    if files.about and "subject" in _toml(files.about):
+        return Letter({}, _text(files.body), 1)
+    return read_letter(files.body)
+
+
 def told(fault: Rejected, folder: Path, document: dict[str, Any]) -> list[str]:
     """The faults of a document as ``file:line: what is wrong``."""
     faults = fault.faults if isinstance(fault, Faulty) else [fault]
@@ -111,31 +184,42 @@ def _told(fault: Rejected, folder: Path, document: dict[str, Any]) -> str:
     place = locate(document, fault.pointer)
     section, key, rest = place or (fault.pointer.removeprefix("/").partition("/")[0], "", "")
     part = rest.partition("/")[0]
-    if section == "templates" and part in ("subject", "preheader", "html", "text"):
-        return _in_letter(fault, folder / LETTERS, key, part)
+    files = _letters(folder).get(key) if section == "templates" else None
+    if files and part in ("subject", "preheader", "html", "text"):
+        return _in_letter(fault, files, part)
+    if files and files.about:
+        return f"{files.about}:{_line_of_field(_text(files.about), part)}: {fault.detail}"
+    if section == "partials" and (path := next((one for one in _partials(folder) if one.stem == key), None)):
+        return f"{path}:{found[1] if (found := _LINE.search(fault.detail)) else 1}: {fault.detail}"
     line = _line_of(_text(folder / MAIN).splitlines(), section, key)
     where = f"{folder / MAIN}:{line}" if line else f"{folder / MAIN}"
     return f"{where}: {fault.pointer or 'the programme'}: {fault.detail}"
 
 
-def _in_letter(fault: Rejected, letters: Path, key: str, part: str) -> str:
+def _in_letter(fault: Rejected, files: Files, part: str) -> str:
     """Lines that a template's part names are lines of the part; the reader wants those of the file."""
-    if part == "text" and (path := letters / f"{key}.txt").is_file():
+    if part == "text" and files.text:
         line = int(found[1]) if (found := _LINE.search(fault.detail)) else 1
-        return f"{path}:{line}: {fault.detail}"
-    path = next(
-        (path for suffix in SUFFIXES if (path := letters / f"{key}{suffix}").is_file()), letters / f"{key}.html"
-    )
-    detail = fault.detail
+        return f"{files.text}:{line}: {fault.detail}"
+    path, detail = files.body, fault.detail
     if part == "html":
-        begins = read_letter(path).begins
+        begins = _read(files).begins
         line = int(found[1]) + begins - 1 if (found := _LINE.search(detail)) else begins
-        detail = _LINE.sub(f"line {line}", detail, count=1)
+        return f"{path}:{line}: {_LINE.sub(f'line {line}', detail, count=1)}"
+    heads = [text.partition(":")[0].strip().lower() for text in _text(path).splitlines()]
+    if part in heads:
+        line = heads.index(part) + 1
+    elif files.about:
+        path, line = files.about, _line_of_field(_text(files.about), part)
     else:
-        heads = [text.partition(":")[0].strip().lower() for text in _text(path).splitlines()]
-        line = heads.index(part) + 1 if part in heads else 1
-        detail = f"{part}: {_LINE.sub(f'line {line}', detail, count=1)}"
-    return f"{path}:{line}: {detail}"
+        line = 1
+    return f"{path}:{line}: {part}: {_LINE.sub(f'line {line}', detail, count=1)}"
+
+
+def _line_of_field(toml: str, name: str) -> int:
+    """The line on which a field of a letter begins, 1 where it is not to be seen."""
+    entry = re.compile(rf"\s*\[*\s*{re.escape(name)}\b")
+    return next((number for number, line in enumerate(toml.splitlines(), 1) if name and entry.match(line)), 1)
 
 
 def _line_of(lines: list[str], section: str, key: str) -> int:
@@ -152,6 +236,13 @@ def _line_of(lines: list[str], section: str, key: str) -> int:
         if line.lstrip().startswith("["):
             within = bool(inside.match(line))
     return 0
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise Unreadable(f"{path}: {error}") from None
 
 
 def _text(path: Path) -> str:

@@ -24,6 +24,7 @@ from tailor.kernel.program import Program, Template
 from tailor.rules.compiled import Compiled
 from tailor.rules.handlebars import from_handlebars
 from tailor.rules.lint import lint_template
+from tailor.rules.partials import Assembly, assembled, placed
 from tailor.rules.pressing import finished, is_mjml
 from tailor.rules.succession import succeed
 from tailor.rules.templates import compile_template
@@ -46,10 +47,11 @@ _PLAIN: Mapping[str, Any] = {
     "segments": {"rule": {"did": "Page Viewed"}},
     "journeys": {"trigger": {"api": True}, "steps": [{"set": {}}]},
     "templates": {"subject": "-", "html": "-"},
+    "partials": "",
 }
 """What stands in for a wrong definition."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-_SECTIONS = ("purposes", "topics", "attributes", "segments", "journeys", "templates")
+_SECTIONS = ("purposes", "topics", "attributes", "segments", "journeys", "templates", "partials")
 
 
 class Faulty(Rejected):
@@ -227,11 +229,19 @@ def _compile(document: Document, others: list[Document]) -> tuple[Program, list[
     program = Program.of([*others, finished(document)])
     Compiled(program)
     warnings = _sender_warnings(document)
-    for key, entry in document.get("templates", {}).items():
-        if is_mjml(entry["html"]):
-            # Its lines are not those of the HTML: what is wrong is told of the source first.
-            compile_template(replace(program.templates[key], html=from_handlebars(entry["html"])), program)
-        letterhead = compile_template(program.templates[key], program)
+    included: set[str] = set()
+    for key in document.get("templates", {}):
+        source = assembled(document, key, "html")
+        included |= source.used.union(
+            *(assembled(document, key, part).used for part in ("subject", "preheader", "text"))
+        )
+        try:
+            if is_mjml(source.text):
+                # Its lines are not those of the HTML: what is wrong is told of the source first.
+                compile_template(replace(program.templates[key], html=from_handlebars(source.text)), program)
+            letterhead = compile_template(program.templates[key], program)
+        except Rejected as fault:
+            raise placed(fault, document) from fault
         warnings += [
             {
                 "pointer": f"/templates/{key}",
@@ -239,21 +249,26 @@ def _compile(document: Document, others: list[Document]) -> tuple[Program, list[
             }
             for name in sorted(letterhead.needs)
         ]
-        warnings += _lint(program.templates[key], entry["html"])
+        warnings += _lint(program.templates[key], source)
+    warnings += [
+        {"pointer": f"/partials/{_escaped(name)}", "detail": "no letter includes it, so what it says was not checked"}
+        for name in document.get("partials", {})
+        if name not in included
+    ]
     return program, warnings
 
 
-def _lint(template: Template, source: str) -> list[dict[str, str]]:
+def _lint(template: Template, source: Assembly) -> list[dict[str, str]]:
     """What should be mended; the line is left out where it is not the author's."""
     pointer = f"/templates/{_escaped(template.key)}/html"
-    return [
-        {
-            "pointer": pointer,
-            "detail": f"line {one.line}: {one.detail}" if one.line and not is_mjml(source) else one.detail,
-        }
-        for one in lint_template(template)
-        if one.severity != "note"
-    ]
+    found = []
+    for one in lint_template(template):
+        line = one.line if not is_mjml(source.text) else 0
+        detail = f"line {line}: {one.detail}" if line else one.detail
+        if one.severity != "note":
+            told = source.placed(Rejected(detail, pointer=pointer), template.key)
+            found.append({"pointer": told.pointer, "detail": told.detail})
+    return found
 
 
 def _sender_warnings(document: Document) -> list[dict[str, str]]:
@@ -293,14 +308,14 @@ def _definitions(document: Document) -> dict[str, list[str]]:
     found = {"/sender": _lines(document["sender"])} if document.get("sender") else {}
     for section in _SECTIONS:
         for key, definition in document.get(section, {}).items():
-            found[f"/{section}/{key}"] = _lines(definition)
+            found[f"/{section}/{key}"] = definition.splitlines() if isinstance(definition, str) else _lines(definition)
     return found
 
 
 def _lines(definition: Mapping[str, Any]) -> list[str]:
     lines = []
     for name, value in definition.items():
-        if name in ("pressed", "former"):
+        if name in ("pressed", "assembled", "former"):
             continue  # follows from the HTML, and from what was in force
         if isinstance(value, str) and "\n" in value:
             lines += [f"{name}:", *(f"  {line}" for line in value.splitlines())]

@@ -164,7 +164,8 @@ def _mime(letter: Letter, person: Person, template: Template) -> str:
 def _template(asked: Any, documents: list[dict[str, Any]]) -> tuple[Program, Template]:
     if isinstance(asked, Mapping):
         # Last by name, so that it finds what it refers to, and clashes are its own.
-        trial = {"name": "~", "templates": {INLINE: asked}}
+        shared = {name: text for document in documents for name, text in document.get("partials", {}).items()}
+        trial = {"name": "~", "templates": {INLINE: asked}, "partials": shared}
         try:
             program = Program.of([*documents, finished(trial)])
         except Rejected as error:

@@ -15,7 +15,8 @@ What people write is a *programme document*, one JSON object (``tailor push`` ma
                                 "steps": [{"wait": "0m"}, {"send": "come-back"}, {"exit": true}]}},
      "templates": {"come-back": {"topic": "deals", "subject": "...", "preheader": "...", "html": "...",
                                  "cta": [{"when": {...}, "text": "...", "link": "https://..."},
-                                         {"text": "...", "link": "https://..."}]}}}
+                                         {"text": "...", "link": "https://..."}]}},
+     "partials": {"footer": "what letters include"}}
 
 This module reads and checks the shape; whether rules compile and templates parse is for the rules to say.
 """
@@ -119,7 +120,8 @@ class Sender:
 class Template:
     """A letter.
 
-    ``html`` is what publishing has made of the author's (MJML compiled, CSS in the tags), where it has. ``kind`` is
+    ``html`` is what publishing has made of the author's (MJML compiled, CSS in the tags), where it has; partials stand
+    in their places. ``kind`` is
     ``marketing`` (needs the purpose's permission, carries one-click unsubscribe) or ``transactional``.
     ``in_doubt`` says what to do when SES gave no answer and no event either: ``leave`` (at most once, the default for
     marketing) or ``resend`` (at least once, the default for transactional). ``sender`` is the programme's.
@@ -297,7 +299,22 @@ def _read(document: Mapping[str, Any], into: Program) -> None:
             entry.done()
     # Read for all programmes at once by `_identity`.
     fields.any("identity")
+    # Put into the letters by `rules.partials` when they are published.
+    fields.any("partials")
+    read_partials(document)
     fields.done()
+
+
+def read_partials(document: Mapping[str, Any]) -> dict[str, str]:
+    """``[partials]`` of a programme document: name → text.
+
+    Raises
+    ------
+    Rejected : they are no texts.
+    """
+    raw = document.get("partials")
+    fields = Fields({} if raw is None else raw, "/partials")
+    return {str(name): fields.text(name) for name in fields.raw}
 
 
 def _identity(documents: Iterable[Mapping[str, Any]]) -> Identification:
@@ -389,13 +406,15 @@ def _template(key: str, fields: Fields, sender: Sender) -> Template:
     if cta and cta[-1].when is not None:
         raise fields.fail("the last call to action must have no 'when', so that there always is one", "cta")
     source = fields.text("html")
+    made = fields.any("assembled")
+    whole = Fields({} if made is None else made, f"{fields.pointer}/assembled")
     kind = fields.text("kind", "marketing", among=("marketing", "transactional"))
     return Template(
         key,
-        fields.text("subject"),
+        whole.text("subject", fields.text("subject")),
         fields.text("pressed", source),
-        fields.text("preheader", ""),
-        fields.text("text", ""),
+        whole.text("preheader", fields.text("preheader", "")),
+        whole.text("text", fields.text("text", "")),
         kind,
         fields.text("topic", ""),
         tuple(cta),

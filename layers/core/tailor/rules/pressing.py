@@ -13,8 +13,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tailor.kernel.errors import Rejected
+from tailor.kernel.program import read_partials
 from tailor.rules.handlebars import from_handlebars
 from tailor.rules.mailjinja import pieces
+from tailor.rules.partials import PARTS, assemble
 from tailor.rules.reading import escaped
 
 _PROLOGUE = re.compile(r"\s+|<\?xml[^>]*>|<!--(?s:.*?)-->", re.IGNORECASE)
@@ -54,15 +56,18 @@ def is_mjml(source: str) -> bool:
 def finished(document: Mapping[str, Any]) -> dict[str, Any]:
     """A programme document with what :func:`press` makes of its letters, as ``pressed`` beside their ``html``.
 
+    Other parts that include partials stand whole under ``assembled``.
+
     Raises
     ------
-    Rejected : as :func:`press`; ``pointer`` names the letter.
+    Rejected : as :func:`press` and :func:`tailor.rules.partials.assemble`; ``pointer`` names the letter or the partial.
     """
     whole = dict(document)
     templates = document.get("templates")
     if not isinstance(templates, Mapping):
         return whole
-    whole["templates"] = {key: _finished(str(key), entry) for key, entry in templates.items()}
+    shared = read_partials(document)
+    whole["templates"] = {key: _finished(str(key), entry, shared) for key, entry in templates.items()}
     return whole
 
 
@@ -154,15 +159,23 @@ def declarations(style: str) -> Iterator[tuple[str, str]]:
             yield name.strip().lower(), value.strip()
 
 
-def _finished(key: str, entry: Any) -> Any:
+def _finished(key: str, entry: Any, shared: Mapping[str, str]) -> Any:
     if not isinstance(entry, Mapping) or not isinstance(source := entry.get("html"), str):
         return entry  # Program.of says what is wrong with it
-    plain = {name: value for name, value in entry.items() if name != "pressed"}
+    plain = {name: value for name, value in entry.items() if name not in ("pressed", "assembled")}
+    pointer = f"/templates/{escaped(key)}"
+    whole = {
+        part: assemble(plain[part], shared, f"{pointer}/{part}") for part in PARTS if isinstance(plain.get(part), str)
+    }
     try:
-        made = press(source)
+        made = press(whole["html"].text)
     except Rejected as error:
-        raise Rejected(error.detail, code=error.code, pointer=f"/templates/{escaped(key)}/html") from error
-    return plain if made == source else {**plain, "pressed": made}
+        raise whole["html"].placed(Rejected(error.detail, code=error.code, pointer=f"{pointer}/html"), key) from error
+    if made != source:
+        plain["pressed"] = made
+    if others := {part: one.text for part, one in whole.items() if part != "html" and one.used}:
+        plain["assembled"] = others
+    return plain
 
 
 def _masked(source: str) -> str:
