@@ -167,9 +167,9 @@ def _form(visit: Visit) -> Opened:
 def _confirm(visit: Visit) -> Opened:
     if not visit.posted:
         return pages.ask_confirmation(enrol.check_confirmation(visit.token, visit.desk)), 200, {}
-    titles = enrol.confirm(visit.token, visit.desk, how=visit.evidence(pages.CONFIRM_TEXT), now=visit.clock())
-    visit.counted = "ConsentsConfirmed" if titles else ""
-    return pages.confirmed() if titles else pages.ask_confirmation([]), 200, {}
+    said = enrol.confirm(visit.token, visit.desk, how=visit.evidence(pages.CONFIRM_TEXT), now=visit.clock())
+    visit.counted = "ConsentsConfirmed" if said else ""
+    return pages.confirmed() if said else pages.ask_confirmation([]), 200, {}
 
 
 DOORS: dict[str, Callable[[Visit], Opened]] = {

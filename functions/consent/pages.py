@@ -130,19 +130,21 @@ def form(asked: Form, attributes: Sequence[Attribute], *, refusal: str = "", ema
 
 def submitted(asked: Form) -> str:
     """What follows a form; the same whether or not the address is known here."""
-    if not asked.boxes:
-        return _page("Thank you", _note("We have your answers."))
-    said = "If you ticked a box, we have sent you a letter. Follow its link to confirm that it was you."
-    return _page("Nearly done", _note(said) + '<p class="soft">Nothing is agreed before that.</p>')
+    if not asked.confirm:
+        return _page("Thank you", _note("We have your address."))
+    said = "If you ticked a box or told us something, we have sent you a letter. Follow its link to confirm it was you."
+    return _page("Nearly done", _note(said) + '<p class="soft">Nothing is agreed or changed before that.</p>')
 
 
-def ask_confirmation(titles: Sequence[str]) -> str:
+def ask_confirmation(said: Sequence[str]) -> str:
     """The question behind the link of a letter of confirmation."""
-    if not titles:
+    if not said:
         return _page("Nothing to confirm", "<p>This was confirmed before, or taken back.</p>")
-    listed = "".join(f"<li>{escape(title)}</li>" for title in titles)
+    listed = "".join(f"<li>{escape(one)}</li>" for one in said)
     button = '<form method="post"><button>Yes, that was me</button></form>'
-    return _page("Was it you?", f"<p>Somebody, hopefully you, agreed to:</p><ul>{listed}</ul>{button}")
+    return _page(
+        "Was it you?", f"<p>Somebody, hopefully you, agreed to this or told us so:</p><ul>{listed}</ul>{button}"
+    )
 
 
 def confirmed() -> str:

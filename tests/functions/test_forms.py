@@ -14,7 +14,7 @@ from shop import SHOP
 from tailor.edges import runtime
 from tailor.flows.deliver import links
 from tailor.kernel.errors import Rejected
-from tailor.kernel.instants import DAY, HOUR
+from tailor.kernel.instants import DAY, HOUR, MINUTE
 from tailor.kernel.program import Program
 from world import World
 
@@ -118,14 +118,60 @@ def test_somebody_elses_form_takes_nothing_from_who_has_agreed(site: World) -> N
     assert len(site.ses.mails) == 1
 
 
-def test_boxes_left_alone_say_nothing_and_send_nothing(site: World) -> None:
-    sign_up(site, city="Lyon")
+def test_a_form_with_nothing_in_it_says_nothing_and_sends_nothing(site: World) -> None:
+    sign_up(site)
     assert grants(site) == {}
     assert site.ses.mails == []
 
 
+def city(shop: World) -> Any:
+    person = shop.person("email", EMAIL)
+    assert person is not None
+    return person.attributes.get("city")
+
+
+def test_answers_about_a_known_address_wait_for_its_owner(site: World) -> None:
+    site.arrive(site.event("Identify", ("email", EMAIL), kind="identify", traits={"city": "Oslo"}))
+    site.pump()
+    sign_up(site, city="Lyon", first_name="<b>Eve")
+    assert city(site) == "Oslo"
+    link = confirmation(site)
+    _, _, html = visit("GET", link)
+    assert "City: Lyon" in html
+    assert "First name: &lt;b&gt;Eve" in html
+    assert city(site) == "Oslo", "scanners follow links"
+    site.now += HOUR
+    visit("POST", link)
+    assert city(site) == "Lyon"
+
+
+def test_a_confirmation_is_used_once_and_brings_nothing_back(site: World) -> None:
+    sign_up(site, city="Lyon")
+    link = confirmation(site)
+    visit("POST", link)
+    site.now += HOUR
+    site.arrive(site.event("Identify", ("email", EMAIL), kind="identify", traits={"city": "Oslo"}))
+    site.pump()
+    assert "Nothing to confirm" in visit("POST", link)[2]
+    assert city(site) == "Oslo"
+
+
+@pytest.mark.parametrize("later", [1, 11 * MINUTE])
+def test_nobody_slips_answers_into_somebody_elses_confirmation(site: World, later: int) -> None:
+    sign_up(site, "marketing:deals", first_name="Ada")
+    link = confirmation(site)
+    site.now += later
+    sign_up(site, city="Nowhere")
+    assert "Nowhere" not in visit("GET", link)[2]
+    visit("POST", link)
+    ada = site.person("email", EMAIL)
+    assert ada is not None
+    assert (ada.attributes.get("first_name"), city(site)) == ("Ada", None)
+
+
 def test_the_next_form_asks_only_for_what_is_missing(site: World) -> None:
     sign_up(site, first_name="Ada", interests="outdoor, running")
+    visit("POST", confirmation(site))
     ada = site.person("email", EMAIL)
     assert ada is not None
     assert ada.attributes["interests"] == ["outdoor", "running"]
@@ -162,6 +208,7 @@ def test_there_is_no_other_form(site: World) -> None:
     ("form", "pointer"),
     [
         ({**FORM, "confirm": ""}, "/forms/newsletter/confirm"),
+        ({**FORM, "confirm": "", "boxes": {}}, "/forms/newsletter/confirm"),
         ({**FORM, "confirm": "come-back"}, "/forms/newsletter/confirm"),
         ({**FORM, "boxes": {"marketing:nope": "x"}}, "/forms/newsletter/boxes/marketing:nope"),
         ({**FORM, "fields": ["shoe"]}, "/forms/newsletter/fields/0"),

@@ -352,7 +352,8 @@ def _write(owed: Owed, person: Person, post: Post, now: int) -> tuple[Letter, by
     to = person.email() or ""
     if not template.sender.address:
         raise Rejected("its programme names no sender: add [sender] from = '...'", code="no-sender")
-    urls = links(person.id, purpose_of(template, post.program), post.public_url, post.signing_keys)
+    purpose = purpose_of(template, post.program)
+    urls = links(person.id, purpose, post.public_url, post.signing_keys, entered=owed["entered"])
     counted = permits(person, "analytics", post.program, now=now)
     letterhead = post.letterhead(template)
     letter = letterhead.render(
@@ -375,15 +376,17 @@ def _write(owed: Owed, person: Person, post: Post, now: int) -> tuple[Letter, by
     return letter, build_mime(letter, envelope), to
 
 
-def links(person: str, purpose: str, public_url: str, keys: Mapping[str, bytes]) -> dict[str, str]:
-    """The signed links every letter carries; the first of ``keys`` signs."""
+def links(person: str, purpose: str, public_url: str, keys: Mapping[str, bytes], *, entered: int = 0) -> dict[str, str]:
+    """The signed links every letter carries; the first of ``keys`` signs. ``entered`` is the instant of what the letter
+    was written for: a confirmation is one of the form that was sent then."""
     kid, key = next(iter(keys.items()))
+    confirmation = sign_token(f"{person}|{entered}", purpose="confirm", kid=kid, key=key)
     unsubscribe = sign_token(f"{person}|{purpose}", purpose="unsubscribe", kid=kid, key=key)
     preferences = sign_token(person, purpose="preferences", kid=kid, key=key)
     return {
         "unsubscribe_url": f"{public_url}/u/{unsubscribe}",
         "preferences_url": f"{public_url}/preferences/{preferences}",
-        "confirm_url": f"{public_url}/confirm/{sign_token(person, purpose='confirm', kid=kid, key=key)}",
+        "confirm_url": f"{public_url}/confirm/{confirmation}",
     }
 
 

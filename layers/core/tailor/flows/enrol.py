@@ -1,7 +1,10 @@
 """Enrol: forms that visitors fill in, and the letters by which they confirm that it was they.
 
-Nothing is granted by a form alone: ticked boxes are *pending* until the link in the letter of confirmation is followed
-and pressed. Both are kept as evidence: who, when, under which words, from where.
+Anybody can fill in a form with somebody else's address, known here or not. So nothing is granted or changed by a form
+alone: ticked boxes are *pending*, and answers stay with the event of the form, until the link in the letter of
+confirmation is followed and pressed. The letter confirms the answers of the form it was sent for and no others, so that
+nobody can slip some in; a form sent again within ten minutes has no letter of its own. Both are kept as evidence: who,
+when, under which words, from where.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ from tailor.rules.identity import identifier, ordered
 VALUE = 500
 """Characters of one answer."""
 SOURCE = "form"
+CONFIRMED = "Consent Confirmed"
+"""The event of a confirmation; its property ``submitted`` is the instant of the form."""
 
 
 def form_of(key: str, program: Program) -> Form:
@@ -61,7 +66,8 @@ def questions(form: Form, token: str, desk: Desk, *, now: int) -> list[str]:
 def submit(form: Form, sent: Mapping[str, Sequence[str]], desk: Desk, *, how: Mapping[str, Any], now: int) -> None:
     """Take a form: ``sent`` has ``email``, attributes by their names, and ``box`` with the keys of the ticked ones.
 
-    Boxes that were left alone say nothing; what is granted already is not asked again.
+    Boxes that were left alone say nothing; what is granted already is not asked again. Nothing holds before
+    :func:`confirm`.
 
     Raises
     ------
@@ -75,7 +81,7 @@ def submit(form: Form, sent: Mapping[str, Sequence[str]], desk: Desk, *, how: Ma
     person = _known(who.value, desk.store)
     ticked = [key for key in form.boxes or {} if key in sent.get("box", ())]
     changes = [_change(key, "pending") for key in ticked if not _granted(person, key)]
-    traits = {
+    answers = {
         name: _answer(program.attributes[name].type, values)
         for name in form.fields
         if (values := [v.strip()[:VALUE] for v in sent.get(name, ()) if v.strip()])
@@ -83,58 +89,85 @@ def submit(form: Form, sent: Mapping[str, Sequence[str]], desk: Desk, *, how: Ma
     event = Event(
         id=digest(SUBMITTED, form.key, who.value, str(now), *ticked),
         kind="identify",
-        name=SUBMITTED if changes else "Form Answered",
+        name=SUBMITTED if changes or answers else "Form Repeated",
         at=now,
         received=now,
         source=SOURCE,
         identifiers=ordered([who]),
-        traits=traits,
         properties={"form": form.key},
-        context={"consent": {**how, "text": form.text}} if changes else {},
+        context={"consent": {**how, "text": form.text}, "answers": answers},
         consent=tuple(changes),
     )
     absorb([event], desk.store, desk.compiled, new_id=desk.new_id, now=now)
 
 
 def check_confirmation(token: str, desk: Desk) -> list[str]:
-    """What a link of confirmation would grant: the titles, none where there is nothing (any more) to confirm.
+    """What a link of confirmation would make true, in words; none where there is nothing (any more) to confirm.
 
     Raises
     ------
     Rejected : the token is forged.
     """
-    person = _bearer(token, desk)
-    return [_title(key, desk.compiled.program) for key in _pending(person)] if person else []
+    person, submitted = _bearer(token, desk)
+    return _said(_pending(person), _answers(person, submitted, desk.store), desk.compiled.program) if person else []
 
 
 def confirm(token: str, desk: Desk, *, how: Mapping[str, Any], now: int) -> list[str]:
-    """Grant what is pending; answers the titles. Repeating it changes nothing.
+    """Grant what is pending and take the answers of the form; says which, in words. Repeating it changes nothing.
 
     Raises
     ------
     Rejected : the token is forged.
     """
-    person = _bearer(token, desk)
-    keys = _pending(person) if person else []
-    if person is None or not keys:
+    person, submitted = _bearer(token, desk)
+    if person is None:
+        return []
+    keys, answers = _pending(person), _answers(person, submitted, desk.store)
+    if not keys and not answers:
         return []
     event = Event(
         id=digest("confirm", person.id, str(person.version)),
-        kind="consent",
-        name="Consent Confirmed",
+        kind="identify" if answers else "consent",
+        name=CONFIRMED,
         at=now,
         received=now,
         source=SOURCE,
         identifiers=ordered([identifier("person", person.id)]),
+        traits=answers,
+        properties={"submitted": submitted},
         context={"consent": dict(how)},
         consent=tuple(_change(key, "granted") for key in keys),
     )
     absorb([event], desk.store, desk.compiled, new_id=desk.new_id, now=now)
-    return [_title(key, desk.compiled.program) for key in keys]
+    return _said(keys, answers, desk.compiled.program)
 
 
-def _bearer(token: str, desk: Desk) -> Person | None:
-    return desk.store.person(read_token(token, purpose="confirm", keys=desk.signing_keys), consistent=True)
+def _bearer(token: str, desk: Desk) -> tuple[Person | None, int]:
+    """Whose link it is, and the instant of the form it was written for, 0 where the letter knows none."""
+    id, _, submitted = read_token(token, purpose="confirm", keys=desk.signing_keys).partition("|")
+    return desk.store.person(id, consistent=True), int(submitted or 0)
+
+
+def _answers(person: Person, submitted: int, store: Store) -> dict[str, Any]:
+    """What was answered in the form of that instant and is not confirmed yet."""
+    answers: dict[str, Any] = {}
+    for event in store.events(person):
+        if event.source != SOURCE:
+            continue
+        if event.name == CONFIRMED and event.properties.get("submitted") == submitted:
+            return {}
+        if event.name == SUBMITTED and event.at == submitted:
+            answers = dict(event.context.get("answers", {}))
+    return answers
+
+
+def _said(keys: Sequence[str], answers: Mapping[str, Any], program: Program) -> list[str]:
+    told = [f"{name.replace('_', ' ').capitalize()}: {_words(value)}" for name, value in answers.items()]
+    return [*(_title(key, program) for key in keys), *told]
+
+
+def _words(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _known(email: str, store: Store) -> Person | None:

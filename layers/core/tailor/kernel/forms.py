@@ -3,8 +3,8 @@
     "forms": {"newsletter": {"title": "Letters from Trail & Co", "fields": ["first_name", "city"], "ask": 1,
                              "boxes": {"marketing:deals": "Send me deals"}, "confirm": "confirm-newsletter"}}
 
-A form that grants anything must be confirmed by a letter (double opt-in): ``confirm`` names a transactional template
-that shows ``{confirm_url}``. It is sent by a journey of the form's own.
+What a form grants or asks must be confirmed by a letter (double opt-in), for anybody can write somebody else's address:
+``confirm`` names a transactional template that shows ``{confirm_url}``. It is sent by a journey of the form's own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tailor.kernel.fields import Fields
 from tailor.kernel.keys import digest
 
 SUBMITTED = "Form Submitted"
-"""The event of a form that was sent; its property ``form`` is the key."""
+"""The event of a form that was sent with something to confirm; its property ``form`` is the key."""
 ASK = 3
 """Fields that are asked at once where the form does not say."""
 
@@ -59,7 +59,7 @@ def read_form(key: str, fields: Fields) -> Form:
 
     Raises
     ------
-    Rejected : malformed, or boxes without a letter of confirmation.
+    Rejected : malformed, or boxes or fields without a letter of confirmation.
     """
     names = fields.any("fields") or []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -71,8 +71,9 @@ def read_form(key: str, fields: Fields) -> Form:
     if not isinstance(boxes, Mapping) or not all(isinstance(v, str) and v.strip() for v in boxes.values()):
         raise fields.fail("'boxes' leads from purposes (or purpose:topic) to the words beside each box", "boxes")
     confirm = fields.text("confirm", "")
-    if boxes and not confirm:
-        raise fields.fail("boxes must be confirmed by a letter: name its template in 'confirm'", "confirm")
+    if (boxes or names) and not confirm:
+        detail = "boxes and answers must be confirmed by a letter: name its template in 'confirm'"
+        raise fields.fail(detail, "confirm")
     title, intro = fields.text("title", key), fields.text("intro", "")
     return Form(key, title, intro, tuple(names), ASK if ask is None else ask, dict(boxes), confirm)
 
