@@ -217,3 +217,39 @@ def test_attributes_that_cannot_be_told(shop: World, path: str, status: int) -> 
     arrived(shop, first_name="Ada")
     assert ask("GET", path)[0] == status
     assert ask("GET", path, token=None)[0] == 401
+
+
+def test_a_letter_has_a_sender_and_fallbacks_of_its_own(shop: World) -> None:
+    own = {
+        "subject": "Hi {first_name}",
+        "html": "<p>{city} {last_name|friend}</p>",
+        "topic": "deals",
+        "sender": {"from": "Ada of the shop <ada@shop.example>", "reply_to": "answers@shop.example"},
+        "fallbacks": {"city": "your town", "first_name": "walker", "last_name": "nobody"},
+    }
+    letter = invoked(template=own, profile={"consent": YES})
+    assert (letter["subject"], letter["warnings"]) == ("Hi walker", [])
+    assert "<p>your town friend</p>" in letter["html"]
+    assert sorted(letter["fallbacks"]) == ["city", "first_name", "last_name"]
+    head = letter["mime"].partition("\r\n\r\n")[0]
+    assert "From: Ada of the shop <ada@shop.example>" in head
+    assert "Reply-To: answers@shop.example" in head
+    assert invoked(template=own, profile={"first_name": "Zoë", "consent": YES})["subject"] == "Hi Zoë"
+
+
+@pytest.mark.parametrize(
+    ("own", "pointer", "detail"),
+    [
+        ({"fallbacks": {"citty": "x"}}, "/template/fallbacks/citty", "did you mean 'city'"),
+        ({"fallbacks": {"city": " "}}, "/template/fallbacks/city", "says something"),
+        ({"fallbacks": {"city": "x"}, "kind": "transactional"}, "/template/fallbacks/city", "may not serve"),
+        ({"sender": {"form": "x@shop.example"}}, "/template/sender/form", "did you mean 'from'"),
+    ],
+)
+def test_what_a_letter_cannot_call_its_own_is_told(
+    shop: World, own: dict[str, object], pointer: str, detail: str
+) -> None:
+    status, problem = ask("POST", "/render", {"template": {"subject": "Hi", "html": "<p>Hi</p>", **own}, "profile": {}})
+    assert status == 400
+    assert problem["pointer"] == pointer
+    assert detail in problem["detail"]

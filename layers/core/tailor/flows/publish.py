@@ -275,6 +275,7 @@ def _sender_warnings(document: Document) -> list[dict[str, str]]:
     if not document.get("templates"):
         return []
     sender = document.get("sender") or {}
+    own = all((entry.get("sender") or {}).get("from") for entry in document["templates"].values())
     wanted = {
         "from": "who writes, 'Shop <hello@shop.example>'",
         "postal_address": "where you are; CAN-SPAM asks for it",
@@ -282,7 +283,7 @@ def _sender_warnings(document: Document) -> list[dict[str, str]]:
     return [
         {"pointer": f"/sender/{name}", "detail": f"no {name!r}: {what}"}
         for name, what in wanted.items()
-        if not sender.get(name)
+        if not sender.get(name) and not (own and name == "from")
     ]
 
 

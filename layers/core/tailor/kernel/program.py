@@ -124,7 +124,8 @@ class Template:
     in their places. ``kind`` is
     ``marketing`` (needs the purpose's permission, carries one-click unsubscribe) or ``transactional``.
     ``in_doubt`` says what to do when SES gave no answer and no event either: ``leave`` (at most once, the default for
-    marketing) or ``resend`` (at least once, the default for transactional). ``sender`` is the programme's.
+    marketing) or ``resend`` (at least once, the default for transactional). ``sender`` is the programme's, but for what
+    the letter says of its own; ``fallbacks`` win over those of the attributes.
     """
 
     key: str
@@ -137,6 +138,7 @@ class Template:
     cta: tuple[Cta, ...] = ()
     in_doubt: str = "leave"
     sender: Sender = Sender()
+    fallbacks: Mapping[str, str | float] = field(default_factory=dict)
 
     @property
     def reads_for(self) -> str:
@@ -419,8 +421,27 @@ def _template(key: str, fields: Fields, sender: Sender) -> Template:
         fields.text("topic", ""),
         tuple(cta),
         fields.text("in_doubt", "leave" if kind == "marketing" else "resend", among=("leave", "resend")),
-        sender,
+        _own_sender(fields, sender),
+        _fallbacks(fields),
     )
+
+
+def _own_sender(letter: Fields, sender: Sender) -> Sender:
+    """The programme's sender under the letter's own address and address for replies."""
+    raw = letter.any("sender")
+    fields = Fields({} if raw is None else raw, f"{letter.pointer}/sender")
+    address, reply_to = fields.text("from", sender.address), fields.text("reply_to", sender.reply_to)
+    fields.done()
+    return replace(sender, address=address, reply_to=reply_to)
+
+
+def _fallbacks(letter: Fields) -> dict[str, str | float]:
+    raw = letter.any("fallbacks")
+    fields = Fields({} if raw is None else raw, f"{letter.pointer}/fallbacks")
+    for name, value in fields.raw.items():
+        if not isinstance(value, (str, int, float)) or not str(value).strip():
+            raise fields.fail("a fallback is a text or a number, and says something", str(name))
+    return dict(fields.raw)
 
 
 def _check_references(program: Program) -> None:
@@ -443,6 +464,11 @@ def _check_references(program: Program) -> None:
     for template in program.templates.values():
         if template.topic:
             _known(template.topic, program.topics, f"/templates/{template.key}/topic", "topic")
+        for name in template.fallbacks:
+            pointer = f"/templates/{template.key}/fallbacks/{name}"
+            _known(name, program.attributes, pointer, "attribute")
+            if why := program.barred(name, template.reads_for):
+                raise Rejected(f"{name!r} {why}", code="not-permitted", pointer=pointer)
 
 
 def _check_form(form: Form, program: Program) -> None:

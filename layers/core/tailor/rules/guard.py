@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jinja2 import nodes
 
 from tailor.kernel.catalogue import Attribute
 from tailor.kernel.fields import nearest
-from tailor.kernel.program import Program
+from tailor.kernel.program import Program, Template
 from tailor.rules.mailjinja import AUTHOR_FILTERS, LOOP, TESTS
 
 SOURCE = 150_000
@@ -104,11 +104,15 @@ class Vocabulary:
     barred: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, program: Program, purpose: str, given: frozenset[str]) -> Vocabulary:
-        """What ``purpose`` is permitted to see of a person."""
+    def of(cls, program: Program, template: Template, given: frozenset[str]) -> Vocabulary:
+        """What ``template`` is permitted to see of a person, with its own fallbacks."""
+        purpose = template.reads_for
         permitted = program.permitted.get(purpose, frozenset())
         barred = {name: why for name in program.attributes if (why := program.barred(name, purpose))}
-        return cls({name: program.attributes[name] for name in permitted}, given, barred)
+        attributes = {name: program.attributes[name] for name in permitted}
+        for name, fallback in template.fallbacks.items():
+            attributes[name] = replace(attributes[name], fallback=fallback)
+        return cls(attributes, given, barred)
 
 
 @dataclass(frozen=True, slots=True)

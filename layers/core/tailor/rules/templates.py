@@ -250,9 +250,9 @@ def compile_template(template: Template, program: Program) -> Letterhead:
     """
     pointer = f"/templates/{escaped(template.key)}"
     purpose = template.reads_for
-    inner = Vocabulary.of(program, purpose, GIVEN)
-    outer = Vocabulary.of(program, purpose, GIVEN | CTA if template.cta else GIVEN)
-    whole = Vocabulary.of(program, purpose, outer.given | LETTER)
+    inner = Vocabulary.of(program, template, GIVEN)
+    outer = Vocabulary.of(program, template, GIVEN | CTA if template.cta else GIVEN)
+    whole = Vocabulary.of(program, template, outer.given | LETTER)
     ctas = tuple(
         (
             None

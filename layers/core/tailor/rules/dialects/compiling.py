@@ -73,7 +73,7 @@ def say(template: Template, program: Program, language: Language) -> Said:
     said = Said()
     for part, source in sources.items():
         names = given | LETTER if part in ("html", "text") else given
-        vocabulary = Vocabulary.of(program, template.reads_for, names)
+        vocabulary = Vocabulary.of(program, template, names)
         before = list(said.refusals)
         walk = _Walk(part, f"/templates/{template.key}/{part}", vocabulary, language, said, sources)
         said.parts[part] = walk.whole(source)
