@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from typing import Any
 
@@ -13,7 +14,7 @@ from tailor.flows.erase import SETTLE, erasures, find_erasure, request_erasure
 from tailor.kernel.event import Event
 from tailor.kernel.instants import DAY, HOUR, MINUTE, iso
 from tailor.kernel.person import Person
-from world import World
+from world import CONTEXT, NIGHT, World, app
 
 MARK = "zyxmarker"
 EMAIL = f"{MARK}.ada@example.com"
@@ -82,6 +83,53 @@ def a_whole_life(shop: World) -> str:
     return ada.id
 
 
+SOURCES = ("segment", "shopify", "stripe", "import")
+EDITH = {"last_name": f"{MARK}haverly", "birth_date": "1979-05-23", "city": f"{MARK}field"}
+TWIN = (("email", f"{MARK}.ada@exmaple.com"),)
+RIVAL = (("email", "rival@example.com"), ("phone", "+442071838750"))
+SHARED = (("user_id", f"{MARK}-u1"), ("phone", "+442071838750"))
+NOBODYS = {"people", "events", "consent", "messages", "merges", "keys", "pairs", "block keys", "disputes"}
+NOBODYS |= {"list of merges", "identifiers", "quarantine", "suppressions"}
+"""Stores of which the receipt says how much was taken out of them."""
+EXPIRES = {"large events in S3": 29, "import files in S3": 14, "matching": 1, "products": 1, "webhook deliveries": 30}
+"""Store that holds on to something for a while → days."""
+
+
+def a_life_in_every_store(shop: World) -> str:
+    """After :func:`a_whole_life`: known to four sources, with a twin who is merged and one who may be, in dispute about
+    a phone, reached by a campaign, told to a webhook, walked over and counted."""
+    shop.store.define("webhook", "wh_1", {"url": "https://crm.example/in", "events": ["*"], "enabled": True})
+    shop.arrive(shop.event("Identify", *RIVAL, kind="identify"))
+    shop.pump()
+    id = a_whole_life(shop)
+    for source in SOURCES:
+        context = {"import": "im_1", "row": 7, "page": MARK}
+        traits = {**EDITH, "first_name": f"{MARK}Ada"}
+        shop.arrive(shop.event(f"Told {source}", *ADA, traits=traits, context=context, source=source))
+        shop.pump()
+    shop.arrive(shop.event("Identify", *SHARED, kind="identify"))
+    traits = {**EDITH, "first_name": f"{MARK}Ada"}
+    for twin in (TWIN, (("email", f"{MARK}.ada@yahoo.example"),)):
+        shop.arrive(shop.event("Identify", *twin, kind="identify", traits=traits))
+        shop.pump()
+        shop.compare()
+    pairs = [one["id"] for one in ask("GET", "/api/duplicates")[1] if id in one["id"]]
+    assert ask("POST", f"/api/duplicates/{pairs[0]}/merge")[1]["state"] == "joined"
+    ask("PUT", "/api/campaigns/sale", {"template": "come-back", "audience": {"did": "Order Completed"}})
+    ask("POST", "/api/campaigns/sale/start", {})
+    for _ in range(3):
+        shop.now += MINUTE
+        app("campaign").handler({"job": "campaigns"}, CONTEXT)
+        shop.pump()
+    shop.notify()
+    shop.night()
+    app("refresh").handler({"job": "nightly"}, NIGHT)
+    assert ask("GET", f"/api/people/{id}/export")[0] == 200
+    ada = shop.person("email", EMAIL)
+    assert ada is not None
+    return ada.id
+
+
 def another_person(shop: World) -> Event:
     who = (("user_id", "u-bob"), ("email", "bob@example.com"))
     return shop.event("Identify", *who, kind="identify", traits={"first_name": "Bob"}, consent=YES)
@@ -130,6 +178,36 @@ def test_after_an_erasure_no_store_queue_or_log_holds_a_trace(shop: World, caplo
     # A suppression and a receipt have come in their place.
     assert len(dump(shop)) == before - removed + 2
     assert hers <= removed
+
+
+def test_the_receipt_names_every_store_and_what_it_says_is_so(shop: World, caplog: pytest.LogCaptureFixture) -> None:
+    id = a_life_in_every_store(shop)
+    ids = {id, *(shop.store.person(id, consistent=True) or Person(id)).aliases}
+    others = [ada for ada in shop.everybody() if MARK in json.dumps(ada.identifiers) and ada.id not in ids]
+    for one in (id, *(other.id for other in others)):
+        status, receipt = ask("POST", f"/api/people/{one}/erase")
+        assert status == 200
+    shop.pump()
+    shop.tick(shop.now + SETTLE)
+    status, receipt = ask("GET", f"/api/erasures/{id}")
+    assert (status, receipt["state"]) == (200, "finished")
+    told = {line["store"]: line for line in receipt["stores"]}
+    assert len(told) == len(receipt["stores"])
+    assert {store for store, line in told.items() if line["count"] is not None} == NOBODYS
+    assert [store for store in NOBODYS if not told[store]["count"]] == []
+    for store, days in EXPIRES.items():
+        assert told[store]["until"] == iso(shop.now + days * DAY), store
+    assert set(told) - NOBODYS - {*EXPIRES} == {
+        *("queues", "stream", "imports", "campaigns", "walks", "backups", "logs"),
+    }
+    shop.night()
+    app("refresh").handler({"job": "nightly"}, NIGHT)
+    assert marked(shop) == []
+    assert not [record for record in caplog.records if MARK in str(vars(record))]
+    # Ids are left where the receipt says so, and nowhere else.
+    left = {json.loads(text).get("pk", "") for text in dump(shop) if any(one in text for one in ids)}
+    assert {re.sub(r'.*"(.+)"}', r"\1", pk) for pk in left} == {"K#erased", "W#wh_1"}
+    assert shop.person(*RIVAL[1]) is not None
 
 
 def test_the_same_address_later_is_somebody_new_who_is_not_written_to(shop: World) -> None:

@@ -208,6 +208,12 @@ class Duplicates:
         rows = self._db.get(self._ledger, [{"pk": MERGED, "sk": f"{at:013d}#{person}#{other}"}], consistent=True)
         return _unpacked(rows[0]["s"]) if rows else {}
 
+    def entries(self, person: str) -> list[tuple[str, str]]:
+        """Keys of the entries about the merges of somebody in the list of them, but for those that were undone."""
+        keys = [(f"{merge.at:013d}", merge.mine.id, merge.other.id) for merge in self.merges(person)]
+        wanted = [{"pk": MERGED, "sk": "#".join(key)} for key in keys]
+        return [(row["pk"], row["sk"]) for row in self._db.get(self._ledger, wanted, consistent=True)]
+
     def merges(self, person: str) -> list[Merge]:
         """The merges in which ``person`` took somebody in, and that can be undone, the newest first."""
         rows = [row for row in self._rows(f"P#{person}", "G#", newest_first=True) if "m" in row]

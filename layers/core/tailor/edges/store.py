@@ -668,6 +668,17 @@ class Store:
         """Remove rows."""
         self._db.delete_all(self._ledger, [{"pk": pk, "sk": sk} for pk, sk in keys])
 
+    def disputes(self, person: str, claims: Iterable[str]) -> set[tuple[str, str]]:
+        """Keys of the rows about what a person came with that is somebody else's, and of all about their ``claims``.
+
+        The former are found by the person's events, as long as those are there.
+        """
+        named = {one for row in self._rows(f"P#{person}", "E#") for one in read_event(row).identifiers}
+        about = {(key, rival) for key in claims for rival in self.rivals(key)}
+        brought = {identifier_key(one.kind, one.value) for one in named}
+        about |= {(key, person) for key in brought if person in self.rivals(key)}
+        return {(key, f"X#{rival}") for key, rival in about}
+
     def merges(self, person: Person) -> Iterator[tuple[int, Person]]:
         """(instant, somebody as they were when merged into this person)."""
         for id in (person.id, *person.aliases):

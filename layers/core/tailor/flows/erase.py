@@ -25,7 +25,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from tailor.edges.duplicates import Duplicates
-from tailor.edges.store import GONE_LIFE, QUARANTINE_LIFE, Store
+from tailor.edges.store import DELIVERY_LIFE, GONE_LIFE, QUARANTINE_LIFE, Store
 from tailor.kernel.errors import Stale
 from tailor.kernel.instants import DAY, MINUTE, iso
 from tailor.kernel.keys import identifier_key
@@ -43,9 +43,15 @@ BACKUPS = 35 * DAY
 """How far back DynamoDB's point-in-time recovery reaches."""
 IMPORTED_FILES = 14 * DAY
 """How long the bucket keeps files to import, and what of them was refused."""
+CLAIMED_EVENTS = 29 * DAY
+"""How long the bucket keeps events that were too large for the queue."""
+NIGHT = DAY
+"""Each night puts its tables up anew, without those who are gone."""
 SUPPRESSED = "erased"
 ROWS = {"E": "events", "C": "consent", "S": "messages", "G": "merges", "B": "keys", "D": "pairs"}
 """First letter of a sort key → what the receipt calls those rows."""
+ELSEWHERE = ("block keys", "disputes", "list of merges")
+"""What lies under other partitions than the person's own, as the receipt calls it."""
 
 _WORD = re.compile(r"[^\s\"'<>(){}\[\],;=&?|\\]+")
 
@@ -97,7 +103,7 @@ class Erasure:
         def line(store: str, what: str, count: int | None = None, until: int | None = None) -> dict[str, Any]:
             return {"store": store, "done": what, "count": count, "until": None if until is None else iso(until)}
 
-        counted = [line(name, "deleted", self.counts.get(name, 0)) for name in ("people", *ROWS.values())]
+        counted = [line(name, "deleted", self.counts.get(name, 0)) for name in ("people", *ROWS.values(), *ELSEWHERE)]
         others = [line(name, "deleted", n) for name, n in sorted(self.counts.items()) if name not in _NAMED]
         return [
             *counted,
@@ -107,13 +113,25 @@ class Erasure:
             line("suppressions", "a hash stays, so that nobody is written to", self.counts.get("addresses", 0)),
             line("queues", "events under way are dropped when read", None, self.swept + GONE_LIFE - DAY),
             line("stream", "expires by itself", None, self.swept + DAY),
-            line("imports", "files expire by themselves", None, done + IMPORTED_FILES),
+            line("large events in S3", "expire by the lifecycle of the bucket", None, done + CLAIMED_EVENTS),
+            line("import files in S3", "expire by the lifecycle of the bucket", None, done + IMPORTED_FILES),
+            line("imports", "hold counts, and no rows"),
+            line("matching", "values that several share, and pairs by id: made anew each night", None, done + NIGHT),
+            line(
+                "products",
+                "hold products, and how many people bought them: counted anew each night",
+                None,
+                done + NIGHT,
+            ),
+            line("campaigns", "hold counts; letters under way find nobody"),
+            line("walks", "hold counts, and the id at which a walk is"),
+            line("webhook deliveries", "hold ids only; expire by themselves", None, done + DELIVERY_LIFE),
             line("backups", "point-in-time recovery ends", None, done + BACKUPS),
             line("logs", "hold ids only"),
         ]
 
 
-_NAMED = {"people", "identifiers", "quarantine", "addresses", *ROWS.values()}
+_NAMED = {"people", "identifiers", "quarantine", "addresses", *ROWS.values(), *ELSEWHERE}
 
 
 def request_erasure(person: str, store: Store, *, how: str, now: int) -> Erasure:
@@ -248,18 +266,32 @@ def _count(request: Erasure, store: Store, now: int) -> dict[str, int]:
     counts = Counter(
         ROWS.get(sk.partition("#")[0], sk.partition("#")[0]) for id in request.ids for _, sk in store.rows(id)
     )
+    duplicates = Duplicates(store)
+    counts["block keys"] = sum(len(duplicates.keys_of(id)) for id in request.ids)
+    counts["disputes"] = len(_disputes(request, store))
+    counts["list of merges"] = len(_entries(request, duplicates))
     counts["quarantine"] = sum(1 for _ in _quarantined(request, store, now))
     return dict(counts)
 
 
 def _sweep(request: Erasure, store: Store, now: int) -> None:
     duplicates = Duplicates(store)
+    # First what is found by the rows that go after it.
+    store.drop([*_disputes(request, store), *_entries(request, duplicates)])
     for id in request.ids:
         duplicates.forget_keys(id)
         duplicates.forget_pairs(id)
         store.drop(store.rows(id))
     for row in _quarantined(request, store, now):
         store.unquarantine(row)
+
+
+def _disputes(request: Erasure, store: Store) -> set[tuple[str, str]]:
+    return {key for id in request.ids for key in store.disputes(id, request.claims)}
+
+
+def _entries(request: Erasure, duplicates: Duplicates) -> list[tuple[str, str]]:
+    return [key for id in request.ids for key in duplicates.entries(id)]
 
 
 def _quarantined(request: Erasure, store: Store, now: int) -> Iterator[str]:
