@@ -371,7 +371,6 @@ def _write(owed: Owed, person: Person, post: Post, now: int) -> tuple[Letter, by
         journey=owed["journey"] or owed.get("campaign", ""),
         kind=template.kind,
         unsubscribe_url=urls["unsubscribe_url"],
-        unsubscribe_mailto=mailto(template, urls["unsubscribe_url"]),
     )
     return letter, build_mime(letter, envelope), to
 
@@ -388,12 +387,6 @@ def links(person: str, purpose: str, public_url: str, keys: Mapping[str, bytes],
         "preferences_url": f"{public_url}/preferences/{preferences}",
         "confirm_url": f"{public_url}/confirm/{confirmation}",
     }
-
-
-def mailto(template: Template, unsubscribe_url: str) -> str:
-    """The same by mail, for readers that write instead: the token is the subject."""
-    mailbox = template.sender.unsubscribe
-    return f"{mailbox}?subject={unsubscribe_url.rpartition('/')[2]}" if mailbox else ""
 
 
 def _tracked(person: str, message: str, post: Post) -> Callable[[int, str], str]:

@@ -100,14 +100,12 @@ class Cta:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who writes. ``address`` is an RFC 5322 mailbox, ``postal_address`` what CAN-SPAM asks for, ``unsubscribe`` an
-    address at which SES receives unsubscriptions by mail."""
+    """Who writes. ``address`` is an RFC 5322 mailbox, ``postal_address`` what CAN-SPAM asks for."""
 
     address: str = ""
     reply_to: str = ""
     postal_address: str = ""
     list_id: str = ""
-    unsubscribe: str = ""
 
     @property
     def name(self) -> str:
@@ -389,7 +387,6 @@ def _sender(document: Fields) -> Sender:
         fields.text("reply_to", ""),
         fields.text("postal_address", ""),
         fields.text("list_id", ""),
-        fields.text("unsubscribe", ""),
     )
     fields.done()
     return sender

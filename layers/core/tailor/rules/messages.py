@@ -31,7 +31,7 @@ TRAP = "trap"
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 _ATOMS = re.compile(r"[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]*")
-_URI = re.compile(r"(?:https?://|mailto:)[!-;=?-~]+", re.IGNORECASE)
+_URI = re.compile(r"https?://[!-;=?-~]+", re.IGNORECASE)
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 _WORD = re.compile(r"[!-9;-~]{1,200}")
 _NOT_WORD = re.compile(r"[^A-Za-z0-9_.-]")
@@ -49,7 +49,6 @@ class Envelope:
     journey : key of the journey that owes the letter, ``""`` for none.
     kind : ``marketing`` or ``transactional``.
     unsubscribe_url : takes the POST of RFC 8058; marketing needs it.
-    unsubscribe_mailto : address for clients without one-click, with ``?subject=`` if wanted; optional.
     """
 
     sender: Sender
@@ -58,7 +57,6 @@ class Envelope:
     journey: str
     kind: str
     unsubscribe_url: str
-    unsubscribe_mailto: str = ""
 
 
 def build_mime(letter: Letter, envelope: Envelope) -> bytes:
@@ -102,18 +100,13 @@ def build_mime(letter: Letter, envelope: Envelope) -> bytes:
 
 
 def _list_headers(envelope: Envelope) -> list[str]:
-    """RFC 8058: the https link first, unbroken, then the mailto; each line as long as it must be."""
+    """RFC 8058: one https link, unbroken; the line is as long as it must be."""
     if not envelope.unsubscribe_url:
         raise Rejected("a marketing letter needs an unsubscribe link", code="no-unsubscribe")
-    targets = [envelope.unsubscribe_url]
-    if envelope.unsubscribe_mailto:
-        targets.append("mailto:" + envelope.unsubscribe_mailto.removeprefix("mailto:"))
-    for target in targets:
-        if not _URI.fullmatch(target) or len(target) > LINE - len("List-Unsubscribe: <>,"):
-            raise Rejected("an unsubscribe link is not a link of printable ASCII that fits one line", code="bad-header")
-    line = "List-Unsubscribe: " + ", ".join(f"<{target}>" for target in targets)
-    headers = [line if len(line) <= LINE else line.replace(", <mailto:", ",\r\n <mailto:")]
-    headers.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
+    target = envelope.unsubscribe_url
+    if not _URI.fullmatch(target) or len(target) > LINE - len("List-Unsubscribe: <>"):
+        raise Rejected("an unsubscribe link is not a link of printable ASCII that fits one line", code="bad-header")
+    headers = [f"List-Unsubscribe: <{target}>", "List-Unsubscribe-Post: List-Unsubscribe=One-Click"]
     if list_id := envelope.sender.list_id:
         if not _DOMAIN.fullmatch(list_id) or len(list_id) > 255:
             raise Rejected("'list_id' has the form of a domain, as in news.shop.example", code="bad-header")
