@@ -440,3 +440,23 @@ def test_partials_and_a_letter_in_a_folder_are_read_and_told_of_by_their_files(t
     (folder / "templates" / "again.mjml").write_text("Subject: Hi\n\n<mjml></mjml>")
     with pytest.raises(Unreadable, match="keep one of them"):
         read(folder)
+
+
+def test_a_value_without_a_fallback_stops_the_rehearsal_and_not_the_publication(
+    tailor: Run, folder: Path, tmp_path: Path
+) -> None:
+    letter = folder / "templates" / "hello.html"
+    letter.write_text(letter.read_text().replace("<body>", "<body><p>{last_name}</p>", 1))
+    assert "{last_name}" in letter.read_text()
+    (folder / "people.json").write_text('{"Ada": {"last_name": "Byron", "consent": {"marketing": "granted"}}}')
+    sheet = ("preview", str(folder), "--no-pictures", "--out", str(tmp_path / "sheet"))
+    for command in (("push", str(folder), "--check"), ("journey", "check", str(folder)), sheet):
+        status, _, told = tailor(*command)
+        assert status == 1
+        assert "'last_name' has no fallback" in told
+    status, out, _ = tailor("push", str(folder), "--yes")
+    assert status == 0
+    assert "'last_name' has no fallback" in out
+    letter.write_text(letter.read_text().replace("{last_name}", "{last_name|friend}"))
+    for command in (("push", str(folder), "--check"), ("journey", "check", str(folder)), sheet):
+        assert tailor(*command)[0] == 0

@@ -62,17 +62,20 @@ def _check(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.folder
     document = programme.read(folder)
     try:
-        program, _ = check(document, [])
+        program, warnings = check(document, [])
     except Rejected as fault:
         print("\n".join(programme.told(fault, folder, document)), file=sys.stderr)
         return 1
+    _, errors = programme.without_fallback(warnings, folder, document)
+    for line in errors:
+        print(line, file=sys.stderr)
     compiled = Compiled(program)
     proved = [(path, title, wrong) for path in _scenarios(folder) for title, wrong in _prove(path, compiled)]
     if arguments.json:
         print(json.dumps(_report(program, compiled, proved), indent=2, ensure_ascii=False))
     else:
         print("\n".join(_lines(program, compiled, proved)))
-    return 1 if any(wrong for *_, wrong in proved) else 0
+    return 1 if errors or any(wrong for *_, wrong in proved) else 0
 
 
 def _scenarios(folder: Path) -> list[Path]:

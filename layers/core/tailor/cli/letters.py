@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,12 +115,15 @@ def _preview(arguments: argparse.Namespace, now: int) -> int:
     opened = _open(arguments.letter)
     people = _people(arguments.people or opened.folder / PEOPLE, now)
     leaves: list[sheet.Leaf] = []
+    errors: list[str] = []
     for template in opened.letters:
         try:
             letterhead = compile_template(template, opened.program)
         except Rejected as fault:
             raise opened.wrong(fault) from fault
-        findings = [f"{one.severity}: {one.detail}" for one in lint_template(template)]
+        lacking = [f"error: {name!r} has no fallback: people without it get no letter" for name in letterhead.needs]
+        errors += [f"{template.key}: {line}" for line in lacking]
+        findings = [*lacking, *(f"{one.severity}: {one.detail}" for one in lint_template(template))]
         shown = []
         for name, person in people.items():
             try:
@@ -136,7 +140,9 @@ def _preview(arguments: argparse.Namespace, now: int) -> int:
             print(f"{paint('overflow:', 'red')} {line}")
         where = " and ".join(filter(None, (made["html"], made["png"])))
         print(f"{made['letters']} letters, {made['pictures']} pictures: {where}")
-    return 1 if made["overflows"] else 0
+    for line in errors:
+        print(line, file=sys.stderr)
+    return 1 if made["overflows"] or errors else 0
 
 
 def _people(path: Path, now: int) -> dict[str, Any]:

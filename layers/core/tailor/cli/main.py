@@ -103,10 +103,18 @@ def _push(arguments: argparse.Namespace) -> int:
         _, warnings = check(document, others)
     except Rejected as fault:
         return _faulty(fault, folder, document)
+    status = 0
+    if arguments.dry_run:
+        # A rehearsal stops at what the real run must bear with: the letters of everybody else go out.
+        warnings, lacking = programme.without_fallback(warnings, folder, document)
+        for line in lacking:
+            print(f"{paint('error:', 'red')} {line}", file=sys.stderr)
+        status = 1 if lacking else 0
     if client is None:
         _warn(warnings, folder, document)
-        print(f"{name} is right by itself; it was compared with no deployment, for TAILOR_URL is not set")
-        return 0
+        if not status:
+            print(f"{name} is right by itself; it was compared with no deployment, for TAILOR_URL is not set")
+        return status
     try:
         planned = client.put("programmes", name, body=document, dry_run=True)
         print("\n".join(_difference(planned)))
@@ -114,7 +122,7 @@ def _push(arguments: argparse.Namespace) -> int:
         news = [f"{change['pointer']}/" for change in planned["diff"]]
         _warn([w for w in warnings if not w["pointer"].startswith("/templates/") or _among(w, news)], folder, document)
         if arguments.dry_run or not planned["changed"]:
-            return 0
+            return status
         if not arguments.yes and not _agreed(f"Publish {name}? [y/N] "):
             print("nothing was changed")
             return 1
@@ -361,7 +369,8 @@ def _parser() -> argparse.ArgumentParser:
 
     push = command(commands, "push", _push, "Check a programme folder, show what changes, publish it")
     push.add_argument("folder", type=Path, metavar="DIR")
-    push.add_argument("--dry-run", action="store_true", help="check and show only")
+    text = "check and show only; a value without a fallback is an error then"
+    push.add_argument("--dry-run", "--check", action="store_true", help=text)
     push.add_argument("--yes", action="store_true", help="do not ask")
     who = "e-mail address, KIND:VALUE (user_id:42) or id"
     person = command(commands, "person", _person, "Show a person and what happened to them", reading)

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tailor.flows.publish import Faulty, locate
+from tailor.flows.publish import NO_FALLBACK, Faulty, locate
 from tailor.kernel.errors import Rejected
 
 MAIN = "program.toml"
@@ -133,6 +133,15 @@ def read_letter(path: Path) -> Letter:
             raise Unreadable(f"{path}:{number}: begin with 'Subject: ...', 'Preheader: ...' and an empty line")
         head[_HEAD[name.strip().lower()]] = value.strip()
     raise Unreadable(f"{path}: after the head comes an empty line, then the HTML")
+
+
+def without_fallback(
+    warnings: list[dict[str, str]], folder: Path, document: dict[str, Any]
+) -> tuple[list[dict[str, str]], list[str]]:
+    """The other warnings; and as ``file:line: what``, the values that would leave people without a letter."""
+    errors = [warning for warning in warnings if warning.get("code") == NO_FALLBACK]
+    lines = [told(Rejected(one["detail"], pointer=one["pointer"]), folder, document)[0] for one in errors]
+    return [warning for warning in warnings if warning not in errors], lines
 
 
 def _letters(folder: Path) -> dict[str, Files]:

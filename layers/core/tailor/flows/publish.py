@@ -35,6 +35,8 @@ HISTORY = "programme-history"
 FAULTS = 25
 """Told at once; nobody mends more in one go."""
 
+NO_FALLBACK = "no-fallback"
+"""Code of the warning that some people will get no letter; whoever only checks may take it for an error."""
 LINE = 100
 """Characters up to which a value stands on one line of a difference."""
 
@@ -74,7 +76,8 @@ class Publication:
     """What publishing did, or would do.
 
     ``version`` names the document, ``program`` all documents in force together (what people and messages carry);
-    ``diff`` holds :func:`difference`, ``warnings`` are ``{"pointer", "detail"}``.
+    ``diff`` holds :func:`difference`, ``warnings`` are ``{"pointer", "detail"}``,
+    some with a ``code``.
     """
 
     name: str
@@ -246,6 +249,7 @@ def _compile(document: Document, others: list[Document]) -> tuple[Program, list[
             {
                 "pointer": f"/templates/{key}",
                 "detail": f"{name!r} has no fallback: people without it get no letter. Write {{{name}|something}}",
+                "code": NO_FALLBACK,
             }
             for name in sorted(letterhead.needs)
         ]
