@@ -263,7 +263,7 @@ def test_nobody_may_do_everything() -> None:
 
 
 def test_nobody_may_touch_everything() -> None:
-    open_ended = re.compile(r"(identity|keys|pulls|claims|uploads|drop|parts|rejected)/\*")
+    open_ended = re.compile(r"(anchors|identity|keys|pulls|claims|uploads|drop|parts|rejected)/\*")
     for where, statement in statements():
         for resource in as_list(statement["Resource"]):
             text = json.dumps(resource)
@@ -339,11 +339,25 @@ def test_a_webhook_has_all_its_attempts_before_a_message_counts_as_dead() -> Non
 
 
 @pytest.mark.parametrize("bucket", sorted(of_type("AWS::S3::Bucket")))
-def test_a_bucket_is_closed_encrypted_and_forgets(bucket: str) -> None:
+def test_a_bucket_is_closed_and_encrypted(bucket: str) -> None:
     properties = RESOURCES[bucket]["Properties"]
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
     assert properties["BucketEncryption"]
+
+
+def test_the_roots_of_consent_are_locked_and_only_added_to() -> None:
+    properties = RESOURCES["Anchors"]["Properties"]
+    assert properties["ObjectLockEnabled"] is True
+    assert properties["VersioningConfiguration"]["Status"] == "Enabled"
+    assert set(properties["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]) == {"Mode", "Days"}
+    actions = [statement["Action"] for _, statement in statements() if "Anchors" in json.dumps(statement["Resource"])]
+    assert actions == ["s3:PutObject"]
+
+
+@pytest.mark.parametrize("bucket", sorted({*of_type("AWS::S3::Bucket")} - {"Anchors"}))
+def test_a_bucket_with_data_of_people_forgets(bucket: str) -> None:
+    properties = RESOURCES[bucket]["Properties"]
     (rule,) = properties["LifecycleConfiguration"]["Rules"]
     assert rule["Status"] == "Enabled"
     assert 0 < rule["ExpirationInDays"] <= 30, "people's data outlives no deadline of erasure"

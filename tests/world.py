@@ -50,6 +50,7 @@ ENVIRONMENT = {
     "IMPORT_QUEUE_URL": "import",
     "BULK_QUEUE_URL": "bulk",
     "IMPORTS_BUCKET": "imports",
+    "ANCHORS_BUCKET": "anchors",
     "EVENT_BUS": "facts",
     "CONFIGURATION_SET": "tailor",
     "PUBLIC_URL": "https://mail.shop.example",
@@ -531,6 +532,7 @@ def world(monkeypatch: Any) -> Iterator[World]:
     with mock_aws():
         client = _dynamodb()
         create_tables(client)
+        _s3().create_bucket(Bucket="anchors", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         made = World(client)
         queues = (runtime.ingest_queue, runtime.send_queue, runtime.notify_queue, runtime.import_queue)
         for part in (
@@ -538,6 +540,7 @@ def world(monkeypatch: Any) -> Iterator[World]:
             runtime.bulk_queue,
             runtime.broadcast_queue,
             runtime.imports,
+            runtime.anchors,
             runtime.store,
             runtime.facts,
             runtime.mailer,

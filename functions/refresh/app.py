@@ -67,7 +67,7 @@ def _stock(enough: Callable[[], bool]) -> dict[str, int]:
 
 
 def _walk(enough: Callable[[], bool]) -> dict[str, Any]:
-    worked = work(runtime.store(), runtime.compiled, clock=runtime.now, enough=enough)
+    worked = work(runtime.store(), runtime.compiled, clock=runtime.now, enough=enough, anchors=runtime.anchors)
     for one in worked.disagreements:
         logger.warning("the audit disagreed, and repaired", extra=asdict(one))
     if worked.disagreements:

@@ -198,7 +198,7 @@ def test_the_receipt_names_every_store_and_what_it_says_is_so(shop: World, caplo
     for store, days in EXPIRES.items():
         assert told[store]["until"] == iso(shop.now + days * DAY), store
     assert set(told) - NOBODYS - {*EXPIRES} == {
-        *("queues", "stream", "imports", "campaigns", "walks", "backups", "logs"),
+        *("queues", "stream", "imports", "campaigns", "walks", "consent roots in S3", "backups", "logs"),
     }
     shop.night()
     app("refresh").handler({"job": "nightly"}, NIGHT)

@@ -127,6 +127,14 @@ def claims() -> Claims:
 
 
 @cache
+def anchors() -> Bucket:
+    """Where each night's root of everybody's consent lies, locked."""
+    from tailor.edges.bucket import Bucket
+
+    return Bucket(client("s3"), os.environ["ANCHORS_BUCKET"])
+
+
+@cache
 def imports() -> Bucket:
     """Files to import, and what of them was refused."""
     from tailor.edges.bucket import Bucket

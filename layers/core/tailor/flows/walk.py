@@ -19,7 +19,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from tailor.edges.bucket import Bucket
 from tailor.edges.store import EVENT_LIFE, Store, Write
+from tailor.flows.anchor import anchor, close
 from tailor.kernel.errors import Stale, Transient
 from tailor.kernel.instants import MINUTE, NEVER, iso
 from tailor.kernel.person import Person
@@ -56,6 +58,7 @@ class Job:
     touched : instant of the last checkpoint.
     finished : instant of the end, 0 before.
     counts : ``people`` walked, ``written``, ``disagreements`` and, for each kind of them, how many.
+    root : hash of the last page of consent heads that was anchored, see :mod:`tailor.flows.anchor`.
     sizes : segment key → members among the people walked, and ``#`` with a place in a journey → people.
     """
 
@@ -71,6 +74,7 @@ class Job:
     finished: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+    root: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """For people: ``{"name", "state", "progress" (0 to 1), "estimate" (when it may be done), ...}``."""
@@ -142,6 +146,7 @@ def work(
     *,
     clock: Callable[[], int],
     enough: Callable[[], bool] = lambda: False,
+    anchors: Callable[[], Bucket] | None = None,
 ) -> Worked:
     """Go on with what is to be done, until it is done or ``enough`` answers true.
 
@@ -151,6 +156,7 @@ def work(
     ----------
     compiled : the program in force; asked again for every page.
     clock : the instant it is.
+    anchors : where the audit lays down what everybody has agreed to; asked for only then.
     """
     worked = Worked()
     known = jobs(store)
@@ -163,7 +169,7 @@ def work(
             if enough():
                 _keep(replace(job, lease=0), store)
                 return worked
-            job = _page(job, store, compiled(), worked, clock)
+            job = _page(job, store, compiled(), worked, clock, anchors)
         if job is None:
             return worked
     return worked
@@ -183,13 +189,23 @@ def _taken(job: Job, store: Store, compiled: Callable[[], Compiled], *, now: int
     return job if _keep(job, store) else None
 
 
-def _page(job: Job, store: Store, compiled: Compiled, worked: Worked, clock: Callable[[], int]) -> Job | None:
+def _page(
+    job: Job,
+    store: Store,
+    compiled: Compiled,
+    worked: Worked,
+    clock: Callable[[], int],
+    anchors: Callable[[], Bucket] | None,
+) -> Job | None:
     """One page further; ``None`` where the job is no longer ours."""
     if job.program and job.program != compiled.version:
         return None
     now = clock()
     people, after = store.page(job.after, limit=PAGE)
     counts, sizes, found = _settle(people, job, store, compiled, now)
+    bucket = anchors() if anchors and job.name == "audit" else None
+    day = iso(job.started)[:10]
+    root = anchor(people, job.root, bucket, day=day) if bucket else ""
     then = clock()
     done = replace(
         job,
@@ -199,11 +215,14 @@ def _page(job: Job, store: Store, compiled: Compiled, worked: Worked, clock: Cal
         finished=0 if after else then,
         counts=dict(Counter(job.counts) + counts),
         sizes=dict(Counter(job.sizes) + sizes),
+        root=root,
     )
     if done.finished:
         # Before the job ends, so that a stop in between does it again.
         sizes_now = {"at": then, "people": done.counts.get("people", 0), **_sorted(done.sizes)}
         store.define(SIZES, iso(then)[:10], sizes_now)
+        if bucket:
+            close(root, bucket, day=day, people=done.counts.get("people", 0), now=then)
     worked.disagreements += found
     if not _keep(done, store):
         return None

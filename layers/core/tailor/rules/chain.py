@@ -26,6 +26,16 @@ def seal(row: Mapping[str, Any]) -> str:
     return digest(json.dumps({k: v for k, v in row.items() if k != "hash"}, sort_keys=True, ensure_ascii=False))
 
 
+def leaf(person: str, head: str) -> str:
+    """What stands for the head of one person's chain among those of everybody."""
+    return digest(person, head)
+
+
+def link(before: str, leaves: Iterable[str]) -> str:
+    """The hash of a page of leaves that follows the page with the hash ``before``."""
+    return digest(before, *leaves)
+
+
 def verify(chain: str, rows: Iterable[tuple[str, Mapping[str, Any]]], head: str) -> list[Break]:
     """Every place where a chain is broken, in its order; an empty list proves it whole.
 
