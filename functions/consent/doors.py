@@ -12,6 +12,8 @@ from tailor.flows import enrol
 from tailor.flows.choose import (
     Desk,
     Pace,
+    ask_own_data,
+    check_own_data,
     check_unsubscribe,
     choices,
     choose,
@@ -111,10 +113,14 @@ def _preferences(visit: Visit) -> Opened:
     now, token, desk = visit.clock(), visit.token, visit.desk
     if visit.request.path.endswith("/data"):
         return _own_data(visit, now)
-    data = f"/preferences/{quote(token)}/data"
+    mailed = bool(desk.compiled.program.own_data)
     if not visit.posted:
-        return pages.preferences(choices(token, desk, now=now), pace(token, desk, now=now), data, saved=False), 200, {}
+        found = choices(token, desk, now=now)
+        return pages.preferences(found, pace(token, desk, now=now), mailed=mailed, saved=False), 200, {}
     sent = visit.fields()
+    if sent.get("do") == ["ask"]:
+        ask_own_data(token, desk, now=now)
+        return pages.asked(), 200, {}
     if sent.get("do") == ["erase"]:
         return _erase(visit, sure=sent.get("sure") == ["yes"])
     chosen = choose(token, set(sent.get("choice", [])), desk, how=visit.evidence(pages.PREFERENCES_TEXT), now=now)
@@ -122,7 +128,7 @@ def _preferences(visit: Visit) -> Opened:
         before = pace(token, desk, now=now)
         until = pages.pause_until(sent.get("pause", [""])[0], before.paused_until, now=now)
         set_pace(token, Pace(sent.get("at_most", [""])[0], until), desk, now=now)
-    return pages.preferences(chosen, pace(token, desk, now=now), data, saved=True), 200, {}
+    return pages.preferences(chosen, pace(token, desk, now=now), mailed=mailed, saved=True), 200, {}
 
 
 def _erase(visit: Visit, *, sure: bool) -> Opened:
@@ -134,6 +140,9 @@ def _erase(visit: Visit, *, sure: bool) -> Opened:
 
 
 def _own_data(visit: Visit, now: int) -> Opened:
+    if "as" not in visit.request.query:
+        check_own_data(visit.token, visit.desk, now=now)
+        return pages.own_data(f"/preferences/{quote(visit.token)}"), 200, {}
     found = own_data(visit.token, visit.desk, now=now)
     if found is None:
         return pages.refused("There is no profile behind this link any more."), 404, {}

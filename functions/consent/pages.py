@@ -70,10 +70,10 @@ def unsubscribed() -> str:
     return _page("You are unsubscribed", _note("Done. No more of these letters will be sent to you."))
 
 
-def preferences(choices: list[Choice], pace: Pace, data: str, *, saved: bool) -> str:
+def preferences(choices: list[Choice], pace: Pace, *, mailed: bool, saved: bool) -> str:
     """The preference centre; nothing to choose means that we hold nothing about the person.
 
-    ``data``: address under which everything about the person can be had.
+    ``mailed``: whether there is a letter with the link to one's own data.
     """
     if not choices:
         return _page("We hold nothing about you", "<p>There is no profile behind this link any more.</p>")
@@ -89,10 +89,31 @@ def preferences(choices: list[Choice], pace: Pace, data: str, *, saved: bool) ->
         f"{_select('at_most', 'How often?', PACES, pace.at_most)}"
         f"{_select('pause', 'Take a break from letters?', pauses, chosen_pause)}{paused}"
         '<button name="do" value="save">Save</button></form>'
-        "<h2>Your data</h2><p>Everything we hold about you, and what it is used for.</p>"
-        f'<p><a class="button" href="{escape(data)}?as=page">Read it</a>'
-        f'<a class="button" href="{escape(data)}?as=json">Download it</a></p>'
-        '<h2>Leave altogether</h2><form method="post">'
+        "<h2>Your data</h2>" + (_ASK if mailed else _ANSWER),
+    )
+
+
+_ASK = (
+    "<p>To read, take along or erase everything we hold about you, you need a link that we mail to you, so that nobody "
+    "else can do it with a letter you passed on. It is valid for an hour.</p>"
+    '<form method="post"><button name="do" value="ask">Mail me the link</button></form>'
+)
+_ANSWER = "<p>To read, take along or erase everything we hold about you, answer one of our letters and say so.</p>"
+
+
+def asked() -> str:
+    """What follows the wish for a link to one's own data."""
+    return _page("Look into your mail", _note("We are sending you a letter with a link that is valid for an hour."))
+
+
+def own_data(door: str) -> str:
+    """What a fresh link leads to. ``door``: its path, to which erasure is posted."""
+    return _page(
+        "Your data",
+        "<p>Everything we hold about you, and what it is used for.</p>"
+        f'<p><a class="button" href="{escape(door)}/data?as=page">Read it</a>'
+        f'<a class="button" href="{escape(door)}/data?as=json">Download it</a></p>'
+        f'<h2>Leave altogether</h2><form method="post" action="{escape(door)}">'
         "<p>We erase everything about you and keep only a fingerprint of your address, so that nobody writes to it "
         "again. This cannot be undone.</p>"
         '<label class="box"><input type="checkbox" name="sure" value="yes" required>'

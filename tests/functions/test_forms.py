@@ -33,9 +33,15 @@ CONFIRM = {
     "subject": "Was it you?",
     "html": '<html><body><p>Please <a href="{confirm_url}">confirm</a>.</p></body></html>',
 }
+OWN_DATA = {
+    "kind": "transactional",
+    "subject": "Your data",
+    "html": '<html><body><p>Here <a href="{confirm_url}">it is</a>, for an hour.</p></body></html>',
+}
 DOCUMENT: dict[str, Any] = {
     **SHOP,
-    "templates": {**SHOP["templates"], "confirm": CONFIRM},
+    "templates": {**SHOP["templates"], "confirm": CONFIRM, "own-data": OWN_DATA},
+    "own_data": "own-data",
     "forms": {"newsletter": FORM},
 }
 
@@ -271,21 +277,81 @@ def test_a_chosen_frequency_is_a_cap(site: World, door: str) -> None:
     assert 'value="weekly" selected' in visit("GET", door)[2]
 
 
+def fresh(shop: World, door: str) -> str:
+    """The link to their own data that somebody is mailed who asks for it."""
+    assert visit("POST", door, {"do": "ask"})[0] == 200
+    shop.now += 1_000
+    shop.pump()
+    mail = shop.ses.mails[-1]
+    found = re.search(r"https://mail\.shop\.example(/preferences/[\w.-]+/data)", unfolded(mail["raw"]))
+    assert mail["to"] == EMAIL
+    assert found
+    return found[1]
+
+
 def test_people_read_and_take_along_what_is_held_about_them(site: World, door: str) -> None:
-    status, headers, text = visit("GET", f"{door}/data?as=json")
+    link = fresh(site, door)
+    assert visit("GET", link)[0] == 200
+    status, headers, text = visit("GET", f"{link}?as=json")
     assert status == 200
     assert headers["content-disposition"].startswith("attachment")
     assert json.loads(text)["profile"]["identifiers"] == {"email": [EMAIL]}
-    assert EMAIL in visit("GET", f"{door}/data?as=page")[2]
+    assert EMAIL in visit("GET", f"{link}?as=page")[2]
 
 
 def test_people_erase_themselves_and_only_when_they_are_sure(site: World, door: str) -> None:
-    assert visit("POST", door, {"do": "erase"})[0] == 422
+    link = fresh(site, door).removesuffix("/data")
+    assert visit("POST", link, {"do": "erase"})[0] == 422
     assert site.person("email", EMAIL) is not None
-    assert visit("POST", door, {"do": "erase", "sure": "yes"})[0] == 200
+    assert visit("POST", link, {"do": "erase", "sure": "yes"})[0] == 200
     assert site.person("email", EMAIL) is None
     assert "We hold nothing about you" in visit("GET", door)[2]
-    assert visit("GET", f"{door}/data?as=json")[0] == 404
+    assert visit("GET", f"{link}/data?as=json")[0] == 404
+
+
+def test_a_letter_passed_on_neither_shows_nor_erases_anybody(site: World, door: str) -> None:
+    assert [visit("GET", f"{door}/data{how}")[0] for how in ("", "?as=json", "?as=page")] == [403] * 3
+    assert visit("POST", door, {"do": "erase", "sure": "yes"})[0] == 403
+    assert site.person("email", EMAIL) is not None
+    page = visit("GET", door)[2]
+    assert "as=json" not in page
+    assert 'value="erase"' not in page
+
+
+def test_a_link_to_ones_own_data_ends_and_opens_nothing_else(site: World, door: str) -> None:
+    link = fresh(site, door)
+    token = link.removesuffix("/data")
+    assert visit("GET", token)[0] == visit("POST", token, {"choice": "marketing"})[0] == 403
+    site.now += HOUR + 1
+    for how in ("", "?as=json", "?as=page"):
+        status, _, html = visit("GET", f"{link}{how}")
+        assert (status, "valid for an hour" in html) == (403, True)
+    assert visit("POST", token, {"do": "erase", "sure": "yes"})[0] == 403
+    assert site.person("email", EMAIL) is not None
+
+
+def test_the_link_is_mailed_once_in_ten_minutes_and_again_later(site: World, door: str) -> None:
+    first = fresh(site, door)
+    visit("POST", door, {"do": "ask"})
+    site.pump()
+    assert len(site.ses.mails) == 1
+    site.now += 11 * MINUTE
+    assert fresh(site, door) != first
+
+
+def test_without_a_letter_for_it_the_page_names_another_way(site: World, door: str) -> None:
+    site.publish({**DOCUMENT, "own_data": ""})
+    page = visit("GET", door)[2]
+    assert "answer one of our letters" in page
+    assert 'value="ask"' not in page
+    assert visit("POST", door, {"do": "ask"})[0] == 404
+
+
+@pytest.mark.parametrize("own_data", ["come-back", "own-date"])
+def test_the_letter_with_the_link_is_a_transactional_template(own_data: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        Program.of([{**DOCUMENT, "own_data": own_data}])
+    assert caught.value.pointer == "/own_data"
 
 
 @pytest.mark.parametrize("path", ["/preferences", "/confirm", "/u"])

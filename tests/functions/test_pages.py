@@ -39,12 +39,14 @@ def _site() -> Iterator[tuple[World, dict[str, str]]]:
         (ada,) = shop.everybody()
         urls = links(ada.id, "marketing", "", runtime.signing_keys())
         with served() as root:
+            own = sign_token(f"{ada.id}|{shop.now}", purpose="own-data", kid="1", key=runtime.signing_keys()["1"])
             gone = sign_token("p_gone", purpose="preferences", kid="1", key=runtime.signing_keys()["1"])
             yield (
                 shop,
                 {
                     "preferences": root + urls["preferences_url"],
-                    "data": f"{root}{urls['preferences_url']}/data?as=page",
+                    "own data": f"{root}/preferences/{own}/data",
+                    "data": f"{root}/preferences/{own}/data?as=page",
                     "unsubscribe": root + urls["unsubscribe_url"],
                     "confirm": root + urls["confirm_url"],
                     "form": f"{root}/forms/newsletter",

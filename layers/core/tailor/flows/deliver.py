@@ -29,6 +29,7 @@ from tailor.edges.mailer import Mailer, Stopped, Throttled
 from tailor.edges.store import Start, Store
 from tailor.kernel.errors import Ambiguous, Rejected, Transient
 from tailor.kernel.event import Event, Identifier
+from tailor.kernel.forms import OWN_DATA
 from tailor.kernel.instants import MINUTE, SECOND
 from tailor.kernel.keys import digest, sign_token
 from tailor.kernel.person import Person
@@ -354,6 +355,8 @@ def _write(owed: Owed, person: Person, post: Post, now: int) -> tuple[Letter, by
         raise Rejected("its programme names no sender: add [sender] from = '...'", code="no-sender")
     purpose = purpose_of(template, post.program)
     urls = links(person.id, purpose, post.public_url, post.signing_keys, entered=owed["entered"])
+    if owed["journey"] == OWN_DATA:
+        urls["confirm_url"] = f"{post.public_url}/preferences/{_signed(f'{person.id}|{now}', OWN_DATA, post)}/data"
     counted = permits(person, "analytics", post.program, now=now)
     letterhead = post.letterhead(template)
     letter = letterhead.render(

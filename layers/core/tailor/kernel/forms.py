@@ -18,6 +18,10 @@ from tailor.kernel.keys import digest
 
 SUBMITTED = "Form Submitted"
 """The event of a form that was sent with something to confirm; its property ``form`` is the key."""
+OWN_DATA = "own-data"
+"""Key of the journey that mails somebody the link to their own data."""
+OWN_DATA_ASKED = "Own Data Asked"
+"""The event that begins it."""
 ASK = 3
 """Fields that are asked at once where the form does not say."""
 
@@ -83,3 +87,8 @@ def journey_of(form: Form) -> dict[str, Any]:
     where = {"form": {"eq": form.key}}
     trigger = {"event": SUBMITTED, "where": where}
     return {"trigger": trigger, "re_entry": "10m", "steps": [{"send": form.confirm}]}
+
+
+def own_data_journey(template: str) -> dict[str, Any]:
+    """The journey that mails a person the link to their own data, as a programme would write it."""
+    return {"trigger": {"event": OWN_DATA_ASKED}, "re_entry": "10m", "steps": [{"send": template}]}

@@ -34,7 +34,7 @@ from tailor.kernel.campaign import Campaign, read_campaign
 from tailor.kernel.catalogue import ATTRIBUTE_CLASSES, Attribute, Coarse, read_attribute, read_duration
 from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import Fields, nearest
-from tailor.kernel.forms import Form, journey_of, read_form
+from tailor.kernel.forms import OWN_DATA, Form, journey_of, own_data_journey, read_form
 from tailor.kernel.identification import Identification, read_identification
 from tailor.kernel.journey import Calendar, Journey, Leave, Send, Set, Start
 from tailor.kernel.journey_document import read_calendar, read_journey
@@ -184,7 +184,8 @@ STANDARD_ATTRIBUTES = (
 @dataclass(frozen=True, eq=False)
 class Program:
     """All programmes in force, merged; definitions of one kind share one name space. Two are the same if they are one
-    object; ``version`` says whether they say the same."""
+    object; ``version`` says whether they say the same. ``own_data`` is the template of the letter with the link to
+    one's own data, whose ``{confirm_url}`` it is."""
 
     attributes: dict[str, Attribute] = field(default_factory=dict)
     purposes: dict[str, Purpose] = field(default_factory=dict)
@@ -196,6 +197,7 @@ class Program:
     identity: Identification = field(default_factory=Identification)
     forms: dict[str, Form] = field(default_factory=dict)
     minimum_group: int = GROUP
+    own_data: str = ""
     campaigns: dict[str, Campaign] = field(default_factory=dict)
     version: str = ""
 
@@ -218,7 +220,7 @@ class Program:
             _read(document, merged)
         # What stands in several programmes holds for all: the group must be large enough for each.
         groups = [size for document in ordered if (size := _minimum_group(document)) is not None]
-        merged = replace(merged, minimum_group=max(groups, default=GROUP))
+        merged = replace(merged, minimum_group=max(groups, default=GROUP), own_data=_own_data(ordered))
         _declare_coarse(merged)
         for form in merged.forms.values():
             if form.confirm:
@@ -226,6 +228,8 @@ class Program:
                 merged.journeys[form.journey] = read_journey(
                     form.journey, Fields(journey_of(form), pointer), Calendar()
                 )
+        if merged.own_data:
+            _add_own_data(merged)
         _check_references(merged)
         return merged
 
@@ -279,6 +283,7 @@ def _read(document: Mapping[str, Any], into: Program) -> None:
     calendar = _calendar(fields)
     retention = _retention(fields)
     fields.any("minimum_group")
+    fields.text("own_data", "")
     readers: tuple[tuple[str, dict[str, Any], Callable[[str, Fields], Any]], ...] = (
         ("purposes", into.purposes, _purpose),
         ("topics", into.topics, _topic),
@@ -349,6 +354,27 @@ def _minimum_group(document: Mapping[str, Any]) -> int | None:
         detail = "'minimum_group' is a whole number of people, 1 or more"
         raise Rejected(detail, code="bad-definition", pointer="/minimum_group")
     return size
+
+
+def _own_data(documents: Iterable[Mapping[str, Any]]) -> str:
+    """The one template of the letter with the link to one's own data, ``""`` for none."""
+    found = [str(document["own_data"]) for document in documents if document.get("own_data")]
+    if len(found) > 1:
+        detail = "'own_data' is already defined by another programme: people have one profile for all of them"
+        raise Rejected(detail, code="bad-definition", pointer="/own_data")
+    return found[0] if found else ""
+
+
+def _add_own_data(program: Program) -> None:
+    _known(program.own_data, program.templates, "/own_data", "template")
+    if program.templates[program.own_data].kind != "transactional":
+        detail = "the letter with the link to one's own data must be transactional: it is owed to everybody"
+        raise Rejected(detail, code="bad-definition", pointer="/own_data")
+    if OWN_DATA in program.journeys:
+        detail = f"{OWN_DATA!r} is the journey of the letter that 'own_data' names: call this one something else"
+        raise Rejected(detail, code="bad-definition", pointer=f"/journeys/{OWN_DATA}")
+    fields = Fields(own_data_journey(program.own_data), "/own_data")
+    program.journeys[OWN_DATA] = read_journey(OWN_DATA, fields, Calendar())
 
 
 def _declare_coarse(program: Program) -> None:
