@@ -28,6 +28,7 @@ from cloud import FAKE, REGION, ROOT, Cloud, Deployed, Unusable
 from tailor.cli import programme
 from tailor.edges.store import Store
 from tailor.kernel.keys import digest
+from tailor.rules.pressing import finished
 
 PORT = int(os.environ.get("TAILOR_CLOUD_PORT", "4567"))
 HOST = "host.docker.internal"
@@ -58,7 +59,7 @@ def _furnish(cloud: Cloud, deployed: Deployed) -> None:
     store = Store(cloud.client("dynamodb"), **tables)
     store.define("key", digest("wk_sample"), {"id": "key_sample", "name": "sample", "source": "segment"})
     shop = programme.read(ROOT / "events" / "programs" / "shop")
-    store.define("programme", shop["name"], shop)
+    store.define("programme", shop["name"], finished(shop))
 
 
 def _invoke_all(cloud: Cloud, built: Path, deployed: Deployed, wanted: set[str]) -> list[str]:

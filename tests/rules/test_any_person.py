@@ -37,7 +37,7 @@ SHARES = 5
 EXAMPLES = 100
 EACH = 20
 """People of one example; together they are 10,000."""
-OTHER = 5
+OTHER = 7
 """One in so many letters is read by the other parser too, which takes ten times as long; no multiple of the letters."""
 NASTY = (
     "{CTA_Link}{{7*7}}\r\nBcc: x@y.example",
