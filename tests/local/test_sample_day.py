@@ -24,6 +24,7 @@ from tailor.kernel.inbound import Inbound
 from tailor.kernel.instants import iso
 from tailor.kernel.program import Program
 from tailor.rules.compiled import Compiled
+from tailor.rules.pressing import finished
 from tailor.rules.templates import compile_template
 from tailor.sources import SOURCES
 from world import World
@@ -76,7 +77,7 @@ def test_the_day_covers_every_block_and_call_to_action() -> None:
 
 
 def test_the_programme_compiles() -> None:
-    program = Program.of([read(run.PROGRAMME)])
+    program = Program.of([finished(read(run.PROGRAMME))])
     assert set(Compiled(program).segments.keys) == set(program.segments)
     for template in program.templates.values():
         compile_template(template, program)
