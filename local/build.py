@@ -83,7 +83,11 @@ def _lighten(service: Path) -> None:
             continue
         text = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
         plain = file.with_suffix("") if file.suffix == ".gz" else file
-        plain.write_text(json.dumps(_without_prose(json.loads(text)), separators=(",", ":")))
+        description = _without_prose(json.loads(text))
+        for parameter in description.get("clientContextParams", {}).values():
+            # S3's client reads these, and stops where one is missing.
+            parameter["documentation"] = ""
+        plain.write_text(json.dumps(description, separators=(",", ":")))
         if plain != file:
             file.unlink()
 

@@ -3,9 +3,12 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import json
+import shutil
 import struct
 from pathlib import Path
 
+import botocore.loaders
+import botocore.session
 import pytest
 
 import build
@@ -105,3 +108,18 @@ def test_what_reading_parquet_does_not_load_stays_behind(built: Path) -> None:
         (arrow / name).write_text("")
     build.finish(built)
     assert {path.name for path in arrow.iterdir()} == {"libarrow.so.2600", "parquet.py", "__pycache__"}
+
+
+def test_what_is_shipped_of_s3_is_enough_to_call_it(tmp_path: Path) -> None:
+    data = tmp_path / "Deps" / "python" / "botocore" / "data"
+    shipped = Path(botocore.__file__).parent / "data"
+    data.mkdir(parents=True)
+    shutil.copytree(shipped / "s3", data / "s3")
+    for name in ("endpoints.json", "partitions.json", "_retry.json", "sdk-default-configuration.json"):
+        shutil.copy(shipped / name, data / name)
+    build.finish(tmp_path)
+    session = botocore.session.Session()
+    session.register_component("data_loader", botocore.loaders.Loader([str(data)], include_default_search_paths=False))
+    client = session.create_client("s3", "eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    url = client.generate_presigned_url("put_object", Params={"Bucket": "imports", "Key": "a"})
+    assert "/a?" in url

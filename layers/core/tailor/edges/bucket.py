@@ -36,6 +36,14 @@ class Found:
     modified: int
 
 
+class _Absent(Exception):
+    """There is no such object."""
+
+
+class _Ended(Exception):
+    """The object ends before."""
+
+
 class Bucket:
     """One bucket. ``client`` is a botocore S3 client."""
 
@@ -47,7 +55,7 @@ class Bucket:
         """What is there under a key."""
         try:
             head = self._call("head_object", Key=key)
-        except LookupError:
+        except _Absent:
             return None
         return Found(head["ContentLength"], head["ETag"], round(head["LastModified"].timestamp() * 1000))
 
@@ -62,9 +70,9 @@ class Bucket:
         try:
             body: bytes = self._call("get_object", **asked)["Body"].read()
             return body
-        except LookupError:
+        except _Absent:
             raise Rejected(f"the file {key.rpartition('/')[2]} is not there any more", code="file-gone") from None
-        except EOFError:
+        except _Ended:
             return b""
 
     def blocks(self, key: str, *, start: int = 0, etag: str = "") -> Iterator[bytes]:
@@ -128,16 +136,16 @@ class Bucket:
         return {"ETag": done["ETag"], "PartNumber": number}
 
     def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        """One request; ``LookupError`` for what is not there, ``EOFError`` after the end."""
+        """One request; raises ``_Absent`` for what is not there, ``_Ended`` after the end."""
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(Bucket=self._name, **arguments)
             return answer
         except ClientError as error:
             code = str(error.response["Error"]["Code"])
             if code in _ABSENT:
-                raise LookupError(operation) from error
+                raise _Absent(operation) from error
             if code in ("416", "InvalidRange"):
-                raise EOFError(operation) from error
+                raise _Ended(operation) from error
             if code in _REPLACED:
                 raise Rejected("the file was replaced while it was being read", code="file-replaced") from error
             if code in _LATER:
