@@ -6,10 +6,15 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from shop import SHOP
 from world import World, world
+
+# What an example costs is for the bench to say: on a busy machine a limit of time fails tests that are right.
+settings.register_profile("tailor", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tailor")
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
