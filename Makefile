@@ -12,7 +12,7 @@ export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help test run bench build deploy sam-local lock clean
+.PHONY: help test soak run bench build deploy sam-local lock clean
 
 help: ## Say what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -33,7 +33,10 @@ test: $(READY) ## Check style, types, floors and the template, then run the test
 	@echo "== template"
 	@$(BIN)/sam validate --lint --region us-east-1
 	@echo "== tests"
-	@$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist load --no-loadscope-reorder
+	@$(BIN)/python -m pytest -q --numprocesses 2 --dist load --no-loadscope-reorder -m "not long"
+
+soak: $(READY) ## Wait through minutes of real time on the deployed system: journeys to their end, a thousand windows
+	@$(BIN)/python -m pytest -q -s -m long
 
 run: $(READY) ## Run the whole system on this machine: doors, people, letters, a mailbox
 	@$(BIN)/python local/run.py $(ARGS)

@@ -109,6 +109,7 @@ def test_an_event_becomes_a_fact_at_once(house: House, told: Told) -> None:
     spread("From the event at the door to the fact in a subscriber's hands", took)
 
 
+@pytest.mark.long
 def test_a_thousand_windows_lapse_each_in_its_minute(house: House, told: Told) -> None:
     before = set(told.about("just-looking", "segment.entered"))
     start = time.time_ns() // 1_000_000 + LEAD
