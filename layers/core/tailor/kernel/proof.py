@@ -89,6 +89,22 @@ def check_shown(request: Inbound, secret: bytes, *, parameter: str = "") -> None
         raise unproved("the shared secret is missing or wrong: send it as 'Authorization: Bearer' or X-Tailor-Secret")
 
 
+class ShowsSecret:
+    """What the sources have in common that sign nothing and show the secret in a header."""
+
+    __slots__ = ()
+    signed = True
+
+    def verify(self, request: Inbound, secret: bytes, *, now: int) -> None:
+        """Check the secret; there is no time in it.
+
+        Raises
+        ------
+        Rejected : missing or wrong (401).
+        """
+        check_shown(request, secret)
+
+
 def key_and_url(request: Inbound, secret: bytes) -> tuple[bytes, str]:
     """What a sender signs with, and the URL it signs: ours as it knows it.
 

@@ -17,7 +17,7 @@ from tailor.kernel.event import ConsentChange, Event, Grant, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
 from tailor.kernel.items import Reading, read_each
 from tailor.kernel.keys import digest
-from tailor.kernel.proof import check_shown
+from tailor.kernel.proof import ShowsSecret
 from tailor.kernel.values import added, dated, key, moment, money, objects, present, read_body, required, text
 from tailor.rules.identity import identifier, ordered
 
@@ -68,20 +68,10 @@ UNLINKED = {"10": "Link Clicked", "11": "File Downloaded", "12": "Exit Link Clic
 
 
 @dataclass(frozen=True, slots=True)
-class Adobe:
+class Adobe(ShowsSecret):
     """The secret is shown in a header."""
 
     name: str = "adobe"
-    signed: bool = True
-
-    def verify(self, request: Inbound, secret: bytes, *, now: int) -> None:
-        """Check the secret.
-
-        Raises
-        ------
-        Rejected : missing or wrong (401).
-        """
-        check_shown(request, secret)
 
     def to_events(self, request: Inbound, *, now: int) -> Parsed:
         """The events of a body: one of the three forms, alone, in a list, or in the envelope of event forwarding.

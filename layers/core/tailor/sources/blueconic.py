@@ -15,7 +15,7 @@ from tailor.kernel.errors import Rejected
 from tailor.kernel.event import Event, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
 from tailor.kernel.items import Reading, read_each
-from tailor.kernel.proof import check_shown
+from tailor.kernel.proof import ShowsSecret
 from tailor.kernel.values import dated, key, money, objects, present, read_body, required, text
 from tailor.rules.identity import identifier, ordered
 
@@ -34,20 +34,10 @@ MONEY = frozenset({"total", "price", "revenue"})
 
 
 @dataclass(frozen=True, slots=True)
-class BlueConic:
+class BlueConic(ShowsSecret):
     """The secret is shown in a header."""
 
     name: str = "blueconic"
-    signed: bool = True
-
-    def verify(self, request: Inbound, secret: bytes, *, now: int) -> None:
-        """Check the secret.
-
-        Raises
-        ------
-        Rejected : missing or wrong (401).
-        """
-        check_shown(request, secret)
 
     def to_events(self, request: Inbound, *, now: int) -> Parsed:
         """The traits of one profile or a list of them, and an event for each of their timeline events.

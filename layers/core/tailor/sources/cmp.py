@@ -20,7 +20,7 @@ from tailor.kernel.event import Event
 from tailor.kernel.inbound import Inbound, Parsed
 from tailor.kernel.items import Reading, read_one
 from tailor.kernel.keys import digest
-from tailor.kernel.proof import check_shown
+from tailor.kernel.proof import ShowsSecret
 from tailor.kernel.values import dated, present, read_body, text
 from tailor.rules.identity import identifier, ordered
 from tailor.rules.signals import of_gpp, of_tcf
@@ -30,20 +30,10 @@ SIGNAL = 4_000
 
 
 @dataclass(frozen=True, slots=True)
-class Cmp:
+class Cmp(ShowsSecret):
     """The secret is shown in a header."""
 
     name: str = "cmp"
-    signed: bool = True
-
-    def verify(self, request: Inbound, secret: bytes, *, now: int) -> None:
-        """Check the secret.
-
-        Raises
-        ------
-        Rejected : missing or wrong (401).
-        """
-        check_shown(request, secret)
 
     def to_events(self, request: Inbound, *, now: int) -> Parsed:
         """The choices of one person.

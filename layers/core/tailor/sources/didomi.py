@@ -16,26 +16,16 @@ from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Grant, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
 from tailor.kernel.items import Reading, read_one
-from tailor.kernel.proof import check_shown
+from tailor.kernel.proof import ShowsSecret
 from tailor.kernel.values import dated, key, label, objects, present, purpose_of, read_body, required, text
 from tailor.rules.identity import identifier, ordered
 
 
 @dataclass(frozen=True, slots=True)
-class Didomi:
+class Didomi(ShowsSecret):
     """The secret is shown in a header."""
 
     name: str = "didomi"
-    signed: bool = True
-
-    def verify(self, request: Inbound, secret: bytes, *, now: int) -> None:
-        """Check the secret.
-
-        Raises
-        ------
-        Rejected : missing or wrong (401).
-        """
-        check_shown(request, secret)
 
     def to_events(self, request: Inbound, *, now: int) -> Parsed:
         """The choice of one webhook.

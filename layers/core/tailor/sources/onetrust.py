@@ -18,7 +18,7 @@ from tailor.kernel.event import ConsentChange, Event, Grant, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
 from tailor.kernel.items import Reading, read_each
 from tailor.kernel.keys import digest
-from tailor.kernel.proof import check_shown
+from tailor.kernel.proof import ShowsSecret
 from tailor.kernel.values import dated, key, label, objects, present, purpose_of, read_body, text
 from tailor.rules.identity import identifier, ordered
 
@@ -45,20 +45,10 @@ TRAITS = {"FirstName": "first_name", "LastName": "last_name", "Mobile": "phone",
 
 
 @dataclass(frozen=True, slots=True)
-class OneTrust:
+class OneTrust(ShowsSecret):
     """The secret is shown in a header."""
 
     name: str = "onetrust"
-    signed: bool = True
-
-    def verify(self, request: Inbound, secret: bytes, *, now: int) -> None:
-        """Check the secret.
-
-        Raises
-        ------
-        Rejected : missing or wrong (401).
-        """
-        check_shown(request, secret)
 
     def to_events(self, request: Inbound, *, now: int) -> Parsed:
         """A choice for each purpose; one whose status is unknown is refused alone.
