@@ -10,13 +10,15 @@ import errno
 import ipaddress
 import json
 import os
+import re
 import socket
 import socketserver
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from base64 import urlsafe_b64decode
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,13 +28,20 @@ import yaml
 import lambda_image
 from cloud import FAKE, REGION, ROOT, Cloud, Deployed, Unusable
 from tailor.cli import programme
-from tailor.edges.store import Store
-from tailor.kernel.keys import digest
+from tailor.edges.store import Store, Write
+from tailor.kernel.keys import digest, sign_token
+from tailor.kernel.person import Person
 from tailor.rules.pressing import finished
 
 PORT = int(os.environ.get("TAILOR_CLOUD_PORT", "4567"))
 HOST = "host.docker.internal"
 """What a container calls the machine it runs on."""
+PERSON = "p_dinxx4nyaabqmbyiae5vi2lu"
+LETTER = "m_mzxw6ytboi4tsnbsgqzdgnjq"
+"""Whom and what the sample events are about."""
+UNSIGNED = re.compile(r"1\.(?P<kid>\w+)\.(?P<payload>[\w-]+)\.A{22}")
+"""A token as a sample event has it: only the deployment can sign it."""
+PURPOSES = {"consent": "unsubscribe", "track": "click"}
 
 
 def main() -> int:
@@ -54,10 +63,17 @@ def main() -> int:
 
 
 def _furnish(cloud: Cloud, deployed: Deployed) -> None:
-    """What the sample events speak of: their write key, and the sample programme."""
+    """What the sample events speak of: a write key, a bearer, a person with a letter, and the sample programme."""
     tables = {"people": deployed.resources["People"], "ledger": deployed.resources["Ledger"]}
     store = Store(cloud.client("dynamodb"), **tables)
     store.define("key", digest("wk_sample"), {"id": "key_sample", "name": "sample", "source": "segment"})
+    store.define("key", digest("sample"), {"id": "key_bearer", "name": "sample", "scopes": ["read"]})
+    now = time.time_ns() // 1_000_000
+    consent = {"marketing": ["granted", now, "segment"]}
+    store.write([Write(Person(PERSON, 1, {"email": ["ada@customer.example"]}, consent=consent))], now=now)
+    links = {"L": [{"S": "https://shop.example/tents"}]}
+    letter = {"pk": {"S": f"P#{PERSON}"}, "sk": {"S": f"S#{LETTER}"}, "links": links}
+    cloud.client("dynamodb").put_item(TableName=tables["ledger"], Item=letter)
     shop = programme.read(ROOT / "events" / "programs" / "shop")
     store.define("programme", shop["name"], finished(shop))
 
@@ -74,18 +90,22 @@ def _invoke_all(cloud: Cloud, built: Path, deployed: Deployed, wanted: set[str])
     local_template.write_text(yaml.safe_dump(template))
     environment = built.with_name("sam-local.json")
     environment.write_text(json.dumps(settings))
+    signing = cloud.client("secretsmanager").get_secret_value(SecretId=deployed.resources["SigningSecret"])
+    keys = json.loads(signing["SecretString"])
 
     failed = []
     for name, variables in settings.items():
         verb = variables["POWERTOOLS_SERVICE_NAME"]
         if wanted and verb not in wanted:
             continue
+        event = built.with_name(f"sam-local-{verb}.json")
+        event.write_text(_sample(verb, keys))
         began = time.monotonic()
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "samcli", "local", "invoke", name),
                 *("--template", str(local_template), "--env-vars", str(environment)),
-                *("--event", str(ROOT / "events" / "functions" / f"{verb}.json")),
+                *("--event", str(event)),
                 *("--parameter-overrides", f"Architecture={lambda_image.architecture()}"),
                 *("--add-host", f"{HOST}:host-gateway", "--region", REGION, "--skip-pull-image"),
             ],
@@ -99,6 +119,17 @@ def _invoke_all(cloud: Cloud, built: Path, deployed: Deployed, wanted: set[str])
             failed.append(verb)
             print(done.stderr[-3000:], file=sys.stderr)
     return failed
+
+
+def _sample(verb: str, keys: Mapping[str, str]) -> str:
+    """The sample event of a function, its tokens signed as the deployment signs them."""
+
+    def signed(found: re.Match[str]) -> str:
+        payload, kid = found["payload"], found["kid"]
+        plain = urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()
+        return sign_token(plain, purpose=PURPOSES[verb], kid=kid, key=keys[kid].encode())
+
+    return UNSIGNED.sub(signed, (ROOT / "events" / "functions" / f"{verb}.json").read_text())
 
 
 def _settings(cloud: Cloud, function: str) -> dict[str, str]:

@@ -482,3 +482,8 @@ def test_the_layer_has_what_the_tests_ran_on() -> None:
     layer, tested = pins("layers/deps/requirements.txt"), pins("requirements/dev.txt")
     assert layer.items() <= tested.items()
     assert "boto3" not in layer
+
+
+def test_the_layer_brings_time_zones() -> None:
+    # Amazon Linux as Lambda has it came without /usr/share/zoneinfo, and without zones nothing of ours starts.
+    assert re.search(r"^tzdata==", (ROOT / "layers/deps/requirements.txt").read_text(), re.MULTILINE)
