@@ -16,8 +16,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "bench.json"
 sys.path[:0] = [str(ROOT / folder) for folder in ("layers/core", "local", "tests")]
-# The program's own folder would stand before the modules of the same names elsewhere.
-sys.path.remove(str(Path(__file__).resolve().parent))
+# The program's own folder would stand before the modules of the same names elsewhere. A process that this one starts
+# runs these lines too, and has it no more.
+sys.path[:] = [folder for folder in sys.path if folder != str(Path(__file__).resolve().parent)]
 # sam's tools bring it and botocore would sign with it; the functions do not carry it.
 sys.modules["awscrt"] = None  # type: ignore[assignment]
 

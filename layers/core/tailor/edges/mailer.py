@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from tailor.kernel.errors import Ambiguous, Rejected, Transient
 
 SECONDS = 20
 CONNECTIONS = 25
+AT_ONCE: Any = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+"""botocore's clients ask for this, its session alone does not: the last part of a letter would wait for 40 ms until the
+other side has acknowledged those before."""
 PARKED = 3600
 """Seconds until a stopped account is tried again; the daily quota is of a window that rolls on."""
 _LATER = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "LimitExceededException"})
@@ -73,7 +77,7 @@ class Direct:
         self._client = client
         self._credentials = credentials
         self._url = f"{client.meta.endpoint_url}/v2/email/outbound-emails"
-        self._http = URLLib3Session(timeout=SECONDS, max_pool_connections=CONNECTIONS)
+        self._http = URLLib3Session(timeout=SECONDS, max_pool_connections=CONNECTIONS, socket_options=AT_ONCE)
 
     def get_account(self) -> dict[str, Any]:
         """``GetAccount``, by the client."""
@@ -82,8 +86,9 @@ class Direct:
 
     def send_email(self, **request: Any) -> dict[str, Any]:
         """``SendEmail`` with raw content."""
-        raw = b64encode(request["Content"]["Raw"]["Data"]).decode()
-        body = json.dumps({**request, "Content": {"Raw": {"Data": raw}}}).encode()
+        # Base64 has nothing that JSON would have to escape, so the encoder need not look through the letter.
+        raw = b64encode(request.pop("Content")["Raw"]["Data"])
+        body = b'{"Content":{"Raw":{"Data":"%b"}},%b' % (raw, json.dumps(request).encode()[1:])
         headers = {"Content-Type": "application/json", "User-Agent": "tailor"}
         signed = AWSRequest("POST", self._url, data=body, headers=headers)
         credentials = self._credentials.get_frozen_credentials()
