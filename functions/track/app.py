@@ -9,6 +9,7 @@ from tailor.edges.http import inbound, problem, respond
 from tailor.flows.track import click, seen
 from tailor.kernel.errors import Rejected, Transient
 from tailor.kernel.inbound import Inbound
+from tailor.rules.agents import HEAD
 
 PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 """A transparent GIF of one pixel, in base64."""
@@ -20,7 +21,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """``/c/{token}`` answers 302, ``/o/{token}`` always the picture."""
     request = inbound(event)
     token = (event.get("pathParameters") or {}).get("token", "")
-    agent = "" if request.method == "HEAD" else request.headers.get("user-agent", "unknown")
+    agent = HEAD if request.method == "HEAD" else request.headers.get("user-agent", "unknown")
     return _click(token, agent) if request.path.startswith("/c/") else _open(request, token, agent)
 
 

@@ -83,6 +83,7 @@ def test_repeating_it_changes_nothing(shop: World, letter: dict[str, str]) -> No
 def test_opening_a_link_changes_nothing(shop: World, letter: dict[str, str]) -> None:
     before = shop.everybody()
     for url in letter.values():
+        assert request(shop, "HEAD", url, ONE_CLICK)["statusCode"] == 200
         answer = request(shop, "GET", url)
         assert answer["statusCode"] == 200
         assert "<form" in answer["body"]

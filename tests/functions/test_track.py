@@ -87,11 +87,19 @@ def test_the_link_that_no_person_sees_leads_nowhere_and_tells_a_machine(shop: Wo
     ]
 
 
-def test_a_head_request_records_nothing(shop: World) -> None:
-    click, _ = paths(letter(shop, "marketing", "analytics"), "c")
-    assert get(click, method="HEAD")["statusCode"] == 302
+def test_who_only_asks_whether_a_link_is_there_is_a_machine(shop: World) -> None:
+    html = letter(shop, "marketing", "analytics")
+    (click, _), (pixel,) = paths(html, "c"), paths(html, "o")
+    shop.now += HOUR
+    browser = "Mozilla/5.0 (X11) AppleWebKit/537.36 Chrome/130.0 Safari/537.36"
+    answer = get(click, method="HEAD", agent=browser)
+    assert (answer["statusCode"], answer["headers"]["location"]) == (302, "https://shop.example/new")
+    assert get(pixel, method="HEAD", agent=browser)["statusCode"] == 200
     shop.pump()
-    assert recorded(shop) == []
+    assert sorted((name, p["agent"]) for name, p in recorded(shop)) == [
+        ("Email Link Clicked", "machine"),
+        ("Email Opened", "machine"),
+    ]
 
 
 def test_a_withdrawal_also_blinds_the_letters_already_sent(shop: World) -> None:

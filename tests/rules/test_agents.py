@@ -6,7 +6,7 @@ import pytest
 
 from tailor.kernel.instants import DAY
 from tailor.kernel.person import Person
-from tailor.rules.agents import agent, clicker
+from tailor.rules.agents import HEAD, agent, clicker
 from tailor.rules.bounces import worn_out
 
 NOW = 1_795_500_000_000
@@ -21,6 +21,9 @@ CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)
         ("Mozilla/5.0", "machine"),
         ("YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html", "machine"),
         ("python-requests/2.32", "machine"),
+        (f"{CHROME} (compatible; Bingbot/2.0; +http://www.bing.com/bingbot.htm)", "machine"),
+        ("Slackbot-LinkExpanding 1.0", "machine"),
+        (HEAD, "machine"),
         ("Barracuda Sentinel scanner", "machine"),
         ("", "unknown"),
         ("SomethingNew 1.0", "unknown"),

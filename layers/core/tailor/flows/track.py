@@ -25,8 +25,7 @@ from tailor.rules.messages import TRAP
 def click(
     token: str, store: Store, queue: Queue, program: Program, keys: Mapping[str, bytes], *, agent: str, now: int
 ) -> str:
-    """The address a link leads to, ``""`` for the one that no person sees; records the click. An empty ``agent``
-    records nothing (a HEAD request).
+    """The address a link leads to, ``""`` for the one that no person sees; records the click.
 
     Raises
     ------
@@ -38,7 +37,7 @@ def click(
         if row := store.message(holder, message):
             sprung = index == TRAP
             url = "" if sprung else str(row["links"][int(index)])
-            if agent and person is not None and permits(person, "analytics", program, now=now):
+            if person is not None and permits(person, "analytics", program, now=now):
                 kind = "machine" if sprung else _clicker(row, holder, message, index, agent, store, now)
                 _record("Email Link Clicked", person, message, {"link": url, "agent": kind}, queue, now)
             return url
@@ -56,7 +55,7 @@ def seen(
     """
     id, message = read_token(token, purpose="open", keys=keys).split("|")
     person = store.person(id)
-    if agent and person is not None and permits(person, "analytics", program, now=now):
+    if person is not None and permits(person, "analytics", program, now=now):
         _record("Email Opened", person, message, {"agent": agent_of(agent)}, queue, now)
 
 

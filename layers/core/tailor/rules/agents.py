@@ -11,6 +11,7 @@ a link within 2 s of the delivery  nobody reads that fast
 3 links within 2 s                 scanners try them all
 ``Mozilla/5.0`` and nothing else   Apple's Mail Privacy Protection, which loads every letter
 a proxy, a bot, a script           says so itself
+a HEAD request                     people's programs ask for the page, scanners whether there is one
 =================================  =======================================================================
 """
 
@@ -26,11 +27,13 @@ MANY = 3
 REMEMBERED = 8
 """Clicks on a letter that are remembered, the newest."""
 _MACHINE = re.compile(
-    r"googleimageproxy|yahoomailproxy|bot|crawl|spider|preview|scan|curl|python|wget|java/|go-http|headless",
+    r"googleimageproxy|yahoomailproxy|bot\b|crawl|spider|preview|scan|curl|python|wget|java/|go-http|headless",
     re.IGNORECASE,
 )
 _BROWSER = re.compile(r"(Chrome|Firefox|Safari|Edg|OPR|Outlook|Thunderbird)/|MSIE |Trident/", re.IGNORECASE)
 _APPLE = "Mozilla/5.0"
+HEAD = "HEAD bot"
+"""What a client is called that asks with HEAD, whatever it calls itself."""
 
 
 def agent(user_agent: str) -> str:
