@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
@@ -57,56 +58,46 @@ def put(key: Annotated[str, Path()], body: CampaignRequest) -> Campaign:
     return one_campaign(key)
 
 
-@router.post(
-    "/api/campaigns/<key>/start",
-    summary="Start a campaign",
-    tags=["campaigns"],
-    security=WRITE,
-    responses=answers(404, 409, 422),
-)
-def start(key: Annotated[str, Path()]) -> Campaign:
+def _move(verb: str, *refusals: int) -> Callable[[Callable[[str], object]], Callable[[str], Campaign]]:
+    """A route that moves a campaign on and answers how it stands then."""
+
+    def enter(move: Callable[[str], object]) -> Callable[[str], Campaign]:
+        def moved(key: Annotated[str, Path()]) -> Campaign:
+            move(key)
+            return one_campaign(key)
+
+        moved.__name__, moved.__doc__ = verb, move.__doc__
+        path, summary = f"/api/campaigns/<key>/{verb}", f"{verb.capitalize()} a campaign"
+        router.post(path, summary=summary, tags=["campaigns"], security=WRITE, responses=answers(404, 409, *refusals))(
+            moved
+        )
+        return moved
+
+    return enter
+
+
+@_move("start", 422)
+def start(key: str) -> None:
     """A draft, or one of a programme. Its letters leave from its `at` on."""
     broadcast.start(key, runtime.store(), runtime.compiled(), now=runtime.now())
-    return one_campaign(key)
 
 
-@router.post(
-    "/api/campaigns/<key>/pause",
-    summary="Pause a campaign",
-    tags=["campaigns"],
-    security=WRITE,
-    responses=answers(404, 409),
-)
-def pause(key: Annotated[str, Path()]) -> Campaign:
+@_move("pause")
+def pause(key: str) -> None:
     """Within seconds nothing of it leaves any more, until it is resumed."""
     broadcast.pause(key, runtime.store(), why="paused by hand", now=runtime.now())
-    return one_campaign(key)
 
 
-@router.post(
-    "/api/campaigns/<key>/resume",
-    summary="Resume a campaign",
-    tags=["campaigns"],
-    security=WRITE,
-    responses=answers(404, 409),
-)
-def resume(key: Annotated[str, Path()]) -> Campaign:
+@_move("resume")
+def resume(key: str) -> None:
     """Goes on where it was paused."""
     broadcast.resume(key, runtime.store(), now=runtime.now())
-    return one_campaign(key)
 
 
-@router.post(
-    "/api/campaigns/<key>/cancel",
-    summary="Cancel a campaign",
-    tags=["campaigns"],
-    security=WRITE,
-    responses=answers(404, 409),
-)
-def cancel(key: Annotated[str, Path()]) -> Campaign:
+@_move("cancel")
+def cancel(key: str) -> None:
     """For good: what has not left is left out."""
     broadcast.cancel(key, runtime.store(), now=runtime.now())
-    return one_campaign(key)
 
 
 @router.post(

@@ -20,13 +20,8 @@ from tailor.rules.compiled import Compiled
 from tailor.rules.consent import view
 from tailor.rules.eligibility import PUT_OFF, Verdict, decide
 from tailor.rules.step import step
-from tailor.rules.templates import Letter, given
+from tailor.rules.templates import NOWHERE, Letter, given
 
-LINKS = {
-    "unsubscribe_url": "https://preview.invalid/unsubscribe",
-    "preferences_url": "https://preview.invalid/preferences",
-    "confirm_url": "https://preview.invalid/confirm",
-}
 DECISIONS = 5_000
 """Instants looked at; a programme that needs more for one person goes round in circles."""
 
@@ -121,7 +116,7 @@ class _Stage:
             template = program.templates[owed["template"]]
             try:
                 seen = view(person, template.reads_for, program, now=now)
-                letter = self._letterheads(template).render(seen, given(template, LINKS), now=now)
+                letter = self._letterheads(template).render(seen, given(template, NOWHERE), now=now)
             except Rejected as refused:
                 verdict = Verdict(refused.detail)
         what = "letter" if letter else "put-off" if verdict.later else "skipped"

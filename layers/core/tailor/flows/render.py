@@ -19,13 +19,8 @@ from tailor.rules.lint import CLIPPED
 from tailor.rules.messages import Envelope, build_mime
 from tailor.rules.pressing import finished
 from tailor.rules.recommending import Shelf
-from tailor.rules.templates import Letter, Letterhead, compile_template, given
+from tailor.rules.templates import NOWHERE, Letter, Letterhead, compile_template, given
 
-LINKS = {
-    "unsubscribe_url": "https://preview.invalid/unsubscribe",
-    "confirm_url": "https://preview.invalid/confirm",
-    "preferences_url": "https://preview.invalid/preferences",
-}
 NOBODY = "nobody@preview.invalid"
 """The address of a described person, who stands for people that have one."""
 FIELDS = ("subject", "preheader", "html", "text", "mime", "links", "fallbacks", "size", "warnings")
@@ -123,7 +118,7 @@ def written(
     """
     letter = letterhead.render(
         view(person, template.reads_for, program, now=now),
-        given(template, LINKS),
+        given(template, NOWHERE),
         now=now,
         shelf=goods,
     )
@@ -156,7 +151,7 @@ def _mime(letter: Letter, person: Person, template: Template) -> str:
         message_id="m_preview",
         journey="",
         kind=template.kind,
-        unsubscribe_url=LINKS["unsubscribe_url"],
+        unsubscribe_url=NOWHERE["unsubscribe_url"],
     )
     return build_mime(letter, envelope).decode("ascii")
 

@@ -275,6 +275,14 @@ def compile_template(template: Template, program: Program) -> Letterhead:
     )
 
 
+NOWHERE = {
+    "unsubscribe_url": "https://preview.invalid/unsubscribe",
+    "preferences_url": "https://preview.invalid/preferences",
+    "confirm_url": "https://preview.invalid/confirm",
+}
+"""The links of a letter that is written and not sent."""
+
+
 def given(template: Template, links: Mapping[str, str]) -> dict[str, str]:
     """The values of :data:`GIVEN`: the signed ``links`` and what the sender says of itself."""
     return {**links, "postal_address": template.sender.postal_address, "shop_name": template.sender.name}
