@@ -19,6 +19,7 @@ from tailor.edges.store import Store
 from tailor.flows.absorb import absorb
 from tailor.flows.deliver import Letterheads, Post, deliver
 from tailor.flows.relay import relay
+from tailor.kernel.campaign import Standing
 from tailor.kernel.event import ConsentChange, Event, Identifier
 from tailor.kernel.program import Program
 from tailor.rules.compiled import Compiled
@@ -147,7 +148,7 @@ class Withdrawals(RuleBasedStateMachine):
             public_url="https://mail.shop.example",
             owner=str(self.number),
             letterhead=Letterheads(COMPILED.program),
-            campaign=lambda key: "running",
+            campaign=lambda key: Standing("running"),
             pace=Pace(1e6),
             clock=lambda: machine.now,
             sleep=lambda seconds: None,

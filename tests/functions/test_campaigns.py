@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
+import pytest
+
 from gateway import ask
-from tailor.kernel.instants import HOUR, MINUTE
+from shop import SHOP
+from tailor.kernel.instants import HOUR, MINUTE, iso
 from world import CONTEXT, World, app
 
 SALE = {"template": "come-back", "audience": {"did": "Order Completed"}}
@@ -80,6 +84,41 @@ def test_a_letter_in_the_queue_of_a_cancelled_campaign_is_left_out(shop: World) 
     shop.pump()
     assert shop.ses.mails == []
     assert told("sale")["deliveries"] == {"SKIPPED": 1}
+
+
+@pytest.mark.parametrize("programme", [True, False], ids=["of a programme", "made by hand"])
+@pytest.mark.parametrize("hours", ["quiet", "window"])
+def test_a_letter_that_reaches_the_sender_after_hours_waits_for_the_next_day(
+    shop: World, programme: bool, hours: str
+) -> None:
+    document = deepcopy(SHOP)
+    night = {"from": "06:30", "until": "14:00"}
+    day = {"from": "14:00", "until": "06:30"}
+    sale = {**SALE, "window": day} if hours == "window" else SALE
+    if hours == "quiet":
+        document["calendar"] = {"quiet": night}
+    if programme:
+        document["campaigns"] = {"sale": sale}
+    shop.publish(document)
+    people(shop, "ada")
+    if not programme:
+        ask("PUT", "/api/campaigns/sale", sale)
+    told("sale", "start")
+    app("campaign").handler({"job": "campaigns"}, CONTEXT)
+    assert told("sale")["people"] == {"people": 1, "queued": 1}, "it is six o'clock"
+    shop.now += 40 * MINUTE
+    shop.pump()
+    assert shop.ses.mails == []
+    ada = shop.person("email", "ada@example.com")
+    assert ada is not None
+    (owed,) = ada.owed.values()
+    assert (owed["off"], iso(owed["retry"])) == (
+        {"quiet": "quiet-hours", "window": "window"}[hours],
+        "2026-11-24T14:00:00.000Z",
+    )
+    shop.tick(owed["retry"])
+    shop.pump()
+    assert [mail["tags"]["tailor_campaign"] for mail in shop.ses.mails if "tailor_campaign" in mail["tags"]] == ["sale"]
 
 
 def test_a_test_leaves_at_once_and_a_wrong_campaign_is_refused_with_its_place(shop: World) -> None:

@@ -28,7 +28,7 @@ from tailor.edges.store import Store, Write
 from tailor.flows.audience import check_audience
 from tailor.flows.publish import KIND as PROGRAMME
 from tailor.flows.walk import LEASE, PAGE, ROUNDS
-from tailor.kernel.campaign import Campaign, read_campaign
+from tailor.kernel.campaign import Campaign, Standing, read_campaign
 from tailor.kernel.errors import Rejected, Stale, Transient
 from tailor.kernel.fields import Fields, nearest
 from tailor.kernel.instants import MINUTE, NEVER, SECOND, iso
@@ -116,7 +116,7 @@ def put(key: str, campaign: Mapping[str, Any], store: Store, compiled: Compiled,
         detail = f"{key!r} is defined by a programme: change it there"
         raise Rejected(detail, code="defined-elsewhere", status=409)
     tried = _check(key, campaign, store, compiled)
-    document = {"campaign": dict(campaign)}
+    document = _made_by_hand(campaign, store)
 
     def change(known: Broadcast) -> Broadcast:
         if known.state in ("finished", "cancelled"):
@@ -149,10 +149,10 @@ def start(key: str, store: Store, compiled: Compiled, *, now: int) -> Broadcast:
     def change(known: Broadcast) -> Broadcast:
         if known.state != "draft":
             raise Rejected(f"{key!r} is {known.state}: a campaign is started once", code="started", status=409)
-        wanted = document or known.document
+        wanted = document or _made_by_hand(known.document["campaign"], store)
         tried = _check(key, wanted["campaign"], store, compiled, calendar=wanted.get("calendar"))
         check_audience(tried.audiences[key], store, tried, now=now)
-        begun = replace(known, document=document or known.document, begun=now, total=store.headcount(), touched=now)
+        begun = replace(known, document=wanted, begun=now, total=store.headcount(), touched=now)
         return replace(begun, state="scheduled", begins=begun.campaign.begins(now=now))
 
     return _change(key, store, change, make=document is not None)
@@ -232,6 +232,14 @@ def _of_programme(key: str, store: Store) -> dict[str, Any] | None:
     return None
 
 
+def _made_by_hand(campaign: Mapping[str, Any], store: Store) -> dict[str, Any]:
+    """A campaign that is of no programme keeps the quiet hours of the one whose letter it sends."""
+    for document in store.definitions(PROGRAMME).values():
+        if campaign["template"] in (document.get("templates") or {}):
+            return {"campaign": dict(campaign), "calendar": document.get("calendar")}
+    return {"campaign": dict(campaign)}
+
+
 # ---- rows
 
 
@@ -251,10 +259,13 @@ def _known(key: str, store: Store) -> Broadcast:
     return Broadcast(key, found[0], **found[1])
 
 
-def standing(key: str, store: Store) -> str:
-    """How a campaign stands, for the sender; one that nobody knows is ``cancelled``."""
+def standing(key: str, store: Store) -> Standing:
+    """How a campaign stands, for the sender."""
     found = store.job(key, KIND)
-    return str(found[1]["state"]) if found else "cancelled"
+    if found is None:
+        return Standing()
+    known = Broadcast(key, found[0], **found[1])
+    return Standing(known.state, known.campaign)
 
 
 def _change(key: str, store: Store, change: Callable[[Broadcast], Broadcast], *, make: bool = False) -> Broadcast:

@@ -27,6 +27,7 @@ from typing import Any
 from tailor.edges.bus import Queue, envelopes
 from tailor.edges.mailer import Mailer, Stopped, Throttled
 from tailor.edges.store import Start, Store
+from tailor.kernel.campaign import Campaign, Standing
 from tailor.kernel.errors import Ambiguous, Rejected, Transient
 from tailor.kernel.event import Event, Identifier
 from tailor.kernel.forms import OWN_DATA
@@ -88,7 +89,7 @@ class Post:
     public_url: str
     owner: str
     letterhead: Callable[[Template], Letterhead]
-    campaign: Callable[[str], str]
+    campaign: Callable[[str], Standing]
     pace: Pace
     clock: Callable[[], int]
     sleep: Callable[[float], None]
@@ -232,7 +233,8 @@ def _decide(
         if settled != "UNKNOWN":
             chunk.reports.append(_told(task, person, settled, row.get("why", ""), now))
         return
-    verdict = _held(owed, post, now) or decide(person, owed, post.program, suppressed=suppressed, now=now)
+    held, campaign = _campaign(owed, post, now)
+    verdict = held or decide(person, owed, post.program, suppressed=suppressed, campaign=campaign, now=now)
     if verdict.later:
         chunk.reports.append(_put_off(task, verdict, now, person))
         return
@@ -275,18 +277,20 @@ def _settled(row: Mapping[str, Any], holder: str, message: str, post: Post, now:
             return str(state)
 
 
-def _held(owed: Owed, post: Post, now: int) -> Verdict | None:
-    """Whether the campaign that owes the letter has been paused or cancelled; a test asks nobody."""
+def _campaign(owed: Owed, post: Post, now: int) -> tuple[Verdict | None, Campaign | None]:
+    """Whether the campaign that owes the letter has been paused or cancelled, and the campaign, whose hours hold; a
+    test asks nobody."""
     key = owed.get("campaign")
     if not key or owed.get("test"):
-        return None
-    match post.campaign(key):
+        return None, None
+    standing = post.campaign(key)
+    match standing.state:
         case "cancelled":
-            return Verdict("cancelled")
+            return Verdict("cancelled"), None
         case "paused":
-            return Verdict("paused", now + PAUSED)
+            return Verdict("paused", now + PAUSED), None
         case _:
-            return None
+            return None, standing.campaign
 
 
 def _claim(letters: Sequence[_Letter], post: Post) -> list[_Letter]:

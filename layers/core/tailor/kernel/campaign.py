@@ -76,6 +76,14 @@ class Campaign:
         return letters + self.throttle * left / HOUR if self.throttle is not None else float("inf")
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a campaign stands, for the sender; one that nobody knows any more is ``cancelled``."""
+
+    state: str = "cancelled"
+    campaign: Campaign | None = None
+
+
 def read_campaign(key: str, fields: Fields, calendar: Calendar) -> Campaign:
     """One entry of ``campaigns``.
 

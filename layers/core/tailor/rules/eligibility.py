@@ -17,7 +17,7 @@ reason                          what stands in the way                          
 ``capped: KEY``                 a frequency cap leaves no room (transactional letters have none)      never, later
 ``no-window``                   windows and quiet hours that never fit each other                     never
 ``paused``                      its journey stands still; asked again each :data:`PAUSE`              later
-``quiet-hours``, ``window``     it is night where they are, or not the hour of the journey            later
+``quiet-hours``, ``window``     it is night where they are, or not the hour of journey or campaign    later
 ==============================  ===================================================================== ===========
 """
 
@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tailor.kernel.campaign import Campaign
 from tailor.kernel.instants import DAY, HOUR, NEVER
 from tailor.kernel.journey import ANY_TIME, Calendar, Window
 from tailor.kernel.person import Person
@@ -80,7 +81,15 @@ class Terms:
     patient: bool = False
 
 
-def decide(person: Person, owed: Mapping[str, Any], program: Program, *, suppressed: str | None, now: int) -> Verdict:
+def decide(
+    person: Person,
+    owed: Mapping[str, Any],
+    program: Program,
+    *,
+    suppressed: str | None,
+    campaign: Campaign | None = None,
+    now: int,
+) -> Verdict:
     """Whether the letter ``owed`` may leave now.
 
     Parameters
@@ -88,6 +97,7 @@ def decide(person: Person, owed: Mapping[str, Any], program: Program, *, suppres
     owed : ``{"message", "journey", "template"}`` and, where they apply, ``skip`` (a reason decided before) and
         ``not_after`` (an instant).
     suppressed : why the address must not be written to, ``None`` where it may.
+    campaign : whose letter it is, where it is a campaign's.
     """
     template = program.templates.get(owed["template"])
     if template is None:
@@ -100,8 +110,8 @@ def decide(person: Person, owed: Mapping[str, Any], program: Program, *, suppres
     terms = Terms(not_after=owed.get("not_after", NEVER))
     if journey is not None and journey.paused and now <= terms.not_after:
         return Verdict("paused", now + PAUSE)
-    if journey is not None:
-        terms = Terms(journey.window, journey.calendar, terms.not_after)
+    if (owner := journey or campaign) is not None:
+        terms = Terms(owner.window, owner.calendar, terms.not_after)
     return when(person, owed["message"], template, terms, program, now=now)
 
 
