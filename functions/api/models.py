@@ -437,12 +437,16 @@ class Happening(BaseModel):
 
 
 class Owed(BaseModel):
-    """A letter that is due and not yet reported on."""
+    """A letter that is due and not yet reported on; `until` and `why` where it has been put off."""
 
     message: str
+    state: Literal["QUEUED"]
     journey: str
+    campaign: str
     template: str
     at: str
+    until: str | None
+    why: str
 
 
 class Occurrence(BaseModel):
@@ -548,12 +552,14 @@ class Finding(BaseModel):
 
 
 class Why(BaseModel):
-    """Whether they got it; ``reasons`` begin with the one that decided."""
+    """Whether they got it; ``reasons`` begin with the one that decided. ``state`` of the message: QUEUED, SENDING,
+    SENT, DELIVERED, BOUNCED, COMPLAINED, SKIPPED, FAILED or UNKNOWN."""
 
     answer: bool
     sentence: str
     reasons: list[Finding]
     message: str | None
+    state: str | None
     program: str
     person_version: int
 

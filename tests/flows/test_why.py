@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shop import SHOP
+from tailor.flows.show import timeline
 from tailor.flows.why import why
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import Event
@@ -191,6 +192,14 @@ def test_a_letter_on_its_way_is_said_to_be_on_its_way(shop: World) -> None:
     answer = ask(shop)
     assert codes(answer)[0] == "on-its-way"
     assert answer["message"] == answer["reasons"][0]["facts"]["message"]
+    assert answer["state"] == "QUEUED"
+    person = shop.person("user_id", "u-ada")
+    assert person is not None
+    told = [(e["message"], e["state"]) for e in timeline(person, shop.store, limit=9) if e["kind"] == "message"]
+    assert told == [(answer["message"], "QUEUED")], "owed, and without a row"
+    shop.ses.moods = ["throttle"]
+    shop.pump()
+    assert ask(shop)["state"] in ("QUEUED", "DELIVERED")
 
 
 def test_a_segment_that_may_not_see_the_person_says_so(shop: World) -> None:

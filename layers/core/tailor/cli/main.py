@@ -222,7 +222,7 @@ def _portrait(person: dict[str, Any]) -> list[str]:
         for f in person["finished"]
     ]
     lines += section("Journeys", journeys)
-    lines += section("Owed", [(o["template"], f"since {local(o['at'])}", o["message"]) for o in person["owed"]])
+    lines += section("Owed", [_owed(o) for o in person["owed"]])
     quality = person["quality"]
     known = [("complete", f"{quality['completeness']:.0%}")]
     lines += section("Quality", known + ([("missing", ", ".join(quality["missing"]))] if quality["missing"] else []))
@@ -230,6 +230,11 @@ def _portrait(person: dict[str, Any]) -> list[str]:
     if person["due"]:
         lines += section("Clock", [("strikes", local(person["due"]))])
     return lines + section("Timeline", [_moment(entry) for entry in person["timeline"]])
+
+
+def _owed(one: dict[str, Any]) -> tuple[str, str, str, str]:
+    until = f"until {local(one['until'])} ({one['why']})" if one["until"] else f"since {local(one['at'])}"
+    return one["template"], one["state"], until, one["message"]
 
 
 def _moment(entry: dict[str, Any]) -> tuple[str, str, str, str]:

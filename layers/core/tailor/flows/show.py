@@ -86,7 +86,16 @@ def profile(person: Person, program: Program) -> dict[str, Any]:
             for key, (entered, ended, how) in sorted(person.finished.items())
         ],
         "owed": [
-            {"message": message, "journey": o["journey"], "template": o["template"], "at": iso(o["at"])}
+            {
+                "message": message,
+                "state": "QUEUED",
+                "journey": o["journey"],
+                "campaign": o.get("campaign", ""),
+                "template": o["template"],
+                "at": iso(o["at"]),
+                "until": iso(o["retry"]) if "off" in o else None,
+                "why": o.get("off", ""),
+            }
             for message, o in sorted(person.owed.items())
         ],
         "events": {
@@ -158,12 +167,18 @@ def _choices(person: Person, store: Store) -> Iterator[dict[str, Any]]:
 
 
 def _messages(person: Person, store: Store) -> Iterator[dict[str, Any]]:
-    for row in store.messages(person):
+    """Letters by the states they are in; one that is owed is QUEUED before it has a row in the ledger."""
+    rows = {row["message"]: row for row in store.messages(person)}
+    owed = {
+        message: {**one, "state": "QUEUED", "queued_at": one["at"], "why": one.get("off", "")}
+        for message, one in person.owed.items()
+    }
+    for message, row in (owed | rows).items():
         state = row["state"]
         yield {
-            "at": iso(int(row.get(f"{state.lower()}_at") or row["claimed_at"])),
+            "at": iso(int(row.get(f"{state.lower()}_at") or row["sending_at"])),
             "kind": "message",
-            "message": row["message"],
+            "message": message,
             "template": row["template"],
             "journey": row["journey"],
             "state": state,

@@ -33,10 +33,11 @@ Row = Mapping[str, Any]
 
 
 def why(person: Person, asked: str, store: Store, compiled: Compiled, *, now: int) -> dict[str, Any]:
-    """``{"answer", "sentence", "reasons", "message", "program", "person_version"}`` about ``asked``: a message id, or
-    the key of a template, a journey or a campaign.
+    """``{"answer", "sentence", "reasons", "message", "state", "program", "person_version"}`` about ``asked``: a message
+    id, or the key of a template, a journey or a campaign.
 
-    ``answer`` is whether they got it (the newest of them, where there were several), ``message`` its id or ``null``.
+    ``answer`` is whether they got it (the newest of them, where there were several), ``message`` its id and ``state``
+    how it stands, both ``null`` where there is none. What is owed and has no row in the ledger yet is ``QUEUED``.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def why(person: Person, asked: str, store: Store, compiled: Compiled, *, now: in
         findings = [*case.delivery(last), *([] if got else case.obstacles(last["template"]))]
         if not got:
             findings += [f for j in journeys if j not in running for f in standing.barred(j)]
-        return _answer(got, findings, last["message"], person, program)
+        return _answer(got, findings, last["message"], last["state"], person, program)
     findings = [case.handed_over(message, one) for message, one in owed.items()]
     letters = [*(t for j in journeys for t in _letters(j)), *(one.campaign.template for one in asked_of)]
     templates = [asked] if asked in program.templates else list(dict.fromkeys(letters))
@@ -84,7 +85,8 @@ def why(person: Person, asked: str, store: Store, compiled: Compiled, *, now: in
         sentence = f"No journey and no campaign sends {asked!r}."
         findings.append(Finding("not-in-use", sentence, f"a journey with {{'send': '{asked}'}}"))
     findings += [f for template in templates for f in case.obstacles(template)]
-    return _answer(False, findings, next(iter(owed), None), person, program)
+    queued = next(iter(owed), None)
+    return _answer(False, findings, queued, None if queued is None else "QUEUED", person, program)
 
 
 def _names(message: str, one: Row) -> tuple[str, ...]:
@@ -93,7 +95,12 @@ def _names(message: str, one: Row) -> tuple[str, ...]:
 
 
 def _answer(
-    got: bool, findings: Sequence[Finding], message: str | None, person: Person, program: Program
+    got: bool,
+    findings: Sequence[Finding],
+    message: str | None,
+    state: str | None,
+    person: Person,
+    program: Program,
 ) -> dict[str, Any]:
     first = findings[0]
     sentence = f"{'Yes' if got else 'No'}: {first.sentence}"
@@ -104,6 +111,7 @@ def _answer(
         "sentence": sentence,
         "reasons": [finding.to_json() for finding in findings],
         "message": message,
+        "state": state,
         "program": program.version,
         "person_version": person.version,
     }
@@ -162,7 +170,7 @@ class _Case:
     def handed_over(self, message: str, owed: Row) -> Finding:
         """A letter that is owed and has no row yet."""
         due = f"{owed['template']!r} became due on {moment(owed['at'])}"
-        facts = {"message": message, "tries": owed["tries"]}
+        facts = {"message": message, "state": "QUEUED", "tries": owed["tries"]}
         if "off" in owed:
             return put_off(due, owed["off"], owed["retry"], facts)
         return Finding("on-its-way", f"{due} and is on its way to be sent.", until=owed["retry"], facts=facts)
