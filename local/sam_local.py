@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -71,7 +72,7 @@ def _furnish(cloud: Cloud, deployed: Deployed) -> None:
     now = time.time_ns() // 1_000_000
     consent = {"marketing": ["granted", now, "segment"]}
     store.write([Write(Person(PERSON, 1, {"email": ["ada@customer.example"]}, consent=consent))], now=now)
-    links = {"L": [{"S": "https://shop.example/tents"}]}
+    links = {"B": zlib.compress(b'["https://shop.example/tents"]')}
     letter = {"pk": {"S": f"P#{PERSON}"}, "sk": {"S": f"S#{LETTER}"}, "links": links}
     cloud.client("dynamodb").put_item(TableName=tables["ledger"], Item=letter)
     shop = programme.read(ROOT / "events" / "programs" / "shop")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,17 +15,18 @@ from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    HTTPClientError,
     NoCredentialsError,
 )
-from botocore.httpsession import URLLib3Session
+from botocore.httpsession import get_cert_path
+from urllib3 import connection_from_url
+from urllib3 import exceptions as network
 
 from tailor.kernel.errors import Ambiguous, Rejected, Transient
 
+PATH = "/v2/email/outbound-emails"
 SECONDS = 20
 CONNECTIONS = 25
-AT_ONCE: Any = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-"""botocore's clients ask for this, its session alone does not: the last part of a letter would wait for 40 ms until the
-other side has acknowledged those before."""
 PARKED = 3600
 """Seconds until a stopped account is tried again; the daily quota is of a window that rolls on."""
 _LATER = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "LimitExceededException"})
@@ -66,18 +66,21 @@ class Account:
 
 
 class Direct:
-    """SES v2 by the two requests we make, signed and sent by botocore's own parts.
+    """SES v2 by the two requests we make, signed by botocore and sent by urllib3.
 
-    Walking the model of the service to build one JSON object takes botocore longer than everything else a letter needs.
-    A request is sent once, whatever comes of it; errors are those of a botocore client. ``client`` is one, and tells
-    where SES is and who we are.
+    Walking the model of the service to build one JSON object takes botocore longer than everything else a letter needs,
+    and its session of HTTP as long again as urllib3 itself. A request is sent once, whatever comes of it; errors are
+    those of a botocore client. ``client`` is one, and tells where SES is and who we are.
     """
 
     def __init__(self, client: Any, credentials: Any) -> None:
         self._client = client
         self._credentials = credentials
-        self._url = f"{client.meta.endpoint_url}/v2/email/outbound-emails"
-        self._http = URLLib3Session(timeout=SECONDS, max_pool_connections=CONNECTIONS, socket_options=AT_ONCE)
+        self._url = f"{client.meta.endpoint_url}{PATH}"
+        trust = {"ca_certs": get_cert_path(True)} if self._url.startswith("https:") else {}
+        self._http = connection_from_url(
+            self._url, timeout=SECONDS, maxsize=CONNECTIONS, block=True, retries=False, **trust
+        )
 
     def get_account(self) -> dict[str, Any]:
         """``GetAccount``, by the client."""
@@ -93,17 +96,24 @@ class Direct:
         signed = AWSRequest("POST", self._url, data=body, headers=headers)
         credentials = self._credentials.get_frozen_credentials()
         SigV4Auth(credentials, "ses", self._client.meta.region_name).add_auth(signed)
-        answer = self._http.send(signed.prepare())
-        if answer.status_code >= 300:
+        try:
+            answer = self._http.urlopen("POST", PATH, body=body, headers=dict(signed.headers), redirect=False)
+        except network.NewConnectionError as error:
+            raise EndpointConnectionError(endpoint_url=self._url, error=error) from error
+        except network.ConnectTimeoutError as error:
+            raise ConnectTimeoutError(endpoint_url=self._url, error=error) from error
+        except network.HTTPError as error:
+            raise HTTPClientError(error=error) from error
+        if answer.status >= 300:
             raise _error(answer)
-        accepted: dict[str, Any] = json.loads(answer.content)
+        accepted: dict[str, Any] = json.loads(answer.data)
         return accepted
 
 
 def _error(answer: Any) -> ClientError:
-    code = answer.headers.get("x-amzn-errortype", "").partition(":")[0] or f"HTTP{answer.status_code}"
+    code = answer.headers.get("x-amzn-errortype", "").partition(":")[0] or f"HTTP{answer.status}"
     try:
-        told = json.loads(answer.content)
+        told = json.loads(answer.data)
     except ValueError:
         told = {}
     message = told.get("message") or told.get("Message") or "" if isinstance(told, dict) else ""
