@@ -22,6 +22,9 @@ def test_programmes_are_merged_and_the_version_follows_what_they_say() -> None:
     assert both.journeys["receipt"].steps == (Wait(3_600_000), Send("receipt"))
 
 
+CTA = {"when": {}, "text": "Look", "link": "https://shop.example"}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "pointer", "hint"),
     [
@@ -46,7 +49,7 @@ def test_programmes_are_merged_and_the_version_follows_what_they_say() -> None:
         ),
         (["templates", "come-back", "topic"], "deal", "/templates/come-back/topic", "'deals'?"),
         (["templates", "come-back", "kind"], "promo", "/templates/come-back/kind", "marketing"),
-        (["templates", "come-back", "cta"], [{"when": {}, "text": "", "link": ""}], "/templates/come-back/cta", "last"),
+        (["templates", "come-back", "cta"], [CTA], "/templates/come-back/cta", "last"),
         (["segments", "buyers", "rul"], {}, "/segments/buyers/rul", "'rule'?"),
         (["segments", "buyers", "purpose"], "fun", "/segments/buyers/purpose", "no purpose"),
         (["topics"], [], "/topics", "expected an object"),

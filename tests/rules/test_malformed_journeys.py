@@ -19,6 +19,37 @@ def programme(journey: Any) -> dict[str, Any]:
     return {**BOOK["program"], "journeys": {**BOOK["program"]["journeys"], "tried": journey}}
 
 
+def test_journeys_that_start_each_other_without_a_wait_are_refused() -> None:
+    there = {**BOOK["right"], "steps": [{"send": "hello"}, {"start": "there-and-back"}]}
+    with pytest.raises(Faulty) as refused:
+        check(programme(there), [])
+    (fault,) = refused.value.faults
+    assert fault.pointer == "/journeys/there-and-back/steps/0/start"
+    assert "'tried' leads back to 'there-and-back' without a wait: put a 'wait'" in fault.detail
+
+
+def test_who_comes_back_after_a_wait_may() -> None:
+    there = {**BOOK["right"], "steps": [{"send": "hello"}, {"wait": "1h"}, {"start": "there-and-back"}]}
+    Compiled(Program.of([programme(there)]))
+
+
+@pytest.mark.parametrize(
+    ("time_zone", "hint"), [("Europe/Berln", "did you mean 'Europe/Berlin'?"), ("../etc", "write it as 'Europe/Paris'")]
+)
+def test_a_time_zone_that_is_none_is_refused(time_zone: str, hint: str) -> None:
+    with pytest.raises(Faulty) as refused:
+        check({**programme(BOOK["right"]), "calendar": {"time_zone": time_zone}}, [])
+    assert refused.value.faults[0].pointer == "/calendar/time_zone"
+    assert hint in refused.value.faults[0].detail
+
+
+@pytest.mark.parametrize("key", ["a b", "a/b", "a#b", ""])
+def test_a_key_that_is_no_name_is_refused(key: str) -> None:
+    with pytest.raises(Faulty) as refused:
+        check({**BOOK["program"], "journeys": {key: BOOK["right"]}}, [])
+    assert "the key of a journey has letters, digits" in refused.value.faults[0].detail
+
+
 def test_what_the_cases_change_is_right_by_itself() -> None:
     Compiled(Program.of([programme(BOOK["right"])]))
 

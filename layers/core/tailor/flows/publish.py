@@ -47,7 +47,7 @@ _PLAIN: Mapping[str, Any] = {
     "topics": {},
     "attributes": {"purposes": ["personalization", "service"]},
     "segments": {"rule": {"did": "Page Viewed"}},
-    "journeys": {"trigger": {"api": True}, "steps": [{"set": {}}]},
+    "journeys": {"trigger": {"api": True}, "steps": [{"webhook": "-"}]},
     "templates": {"subject": "-", "html": "-"},
     "partials": "",
 }

@@ -21,7 +21,7 @@ from typing import Any
 
 from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import Fields
-from tailor.kernel.instants import DAY, HOUR, NEVER, duration, parse_instant
+from tailor.kernel.instants import DAY, HOUR, NEVER, parse_instant
 from tailor.kernel.journey import ANY_TIME, Calendar, Window
 from tailor.kernel.journey_document import read_window
 
@@ -106,7 +106,7 @@ def read_campaign(key: str, fields: Fields, calendar: Calendar) -> Campaign:
         _share(fields),
         _letters(fields, "throttle", fields.any("throttle")) if fields.any("throttle") is not None else None,
         _ramp(fields),
-        _span(fields, "not_after"),
+        fields.span("not_after") if fields.any("not_after") is not None else None,
         read_window(Fields(window, f"{fields.pointer}/window")) if window is not None else None,
         fields.text("capped", "skip", among=("skip", "wait")) == "wait",
         calendar,
@@ -156,13 +156,3 @@ def _letters(fields: Fields, name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise fields.fail(f"{name!r} counts letters an hour: a whole number, 1 or more", name)
     return value
-
-
-def _span(fields: Fields, name: str) -> int | None:
-    value = fields.any(name)
-    if value is None:
-        return None
-    try:
-        return duration(value)
-    except Rejected as error:
-        raise fields.fail(error.detail, name) from error

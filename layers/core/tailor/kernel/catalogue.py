@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import Fields
-from tailor.kernel.instants import duration
 
 ATTRIBUTE_TYPES = ("text", "number", "boolean", "list", "date", "map")
 ATTRIBUTE_CLASSES = ("public", "personal", "sensitive")
@@ -73,7 +71,7 @@ def read_attribute(key: str, fields: Fields, retention: Mapping[str, int]) -> At
     purposes = read_purposes(fields)
     kept = retention.get(klass)
     if fields.any("retention") is not None:
-        kept = read_duration(fields, "retention")
+        kept = fields.span("retention")
     coarse = _coarse(key, fields)
     if coarse is not None and klass == "sensitive":
         raise fields.fail("a sensitive attribute serves no purpose in any form: leave 'generalise' out", "generalise")
@@ -91,12 +89,19 @@ def read_purposes(fields: Fields) -> frozenset[str]:
     return frozenset(purposes)
 
 
-def read_duration(fields: Fields, name: str) -> int:
-    """A duration such as ``"730d"``, in ms."""
-    try:
-        return duration(fields.text(name))
-    except Rejected as error:
-        raise fields.fail(error.detail, name) from error
+_TYPES: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "list": (list,),
+    "date": (str,),
+    "map": (Mapping,),
+}
+
+
+def is_of(attribute: Attribute, value: Any) -> bool:
+    """Whether a plain value is of the attribute's type."""
+    return isinstance(value, _TYPES[attribute.type]) and (attribute.type == "boolean" or not isinstance(value, bool))
 
 
 def _coarse(of: str, fields: Fields) -> Coarse | None:

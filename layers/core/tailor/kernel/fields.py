@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from tailor.kernel.errors import Rejected
+from tailor.kernel.instants import duration
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -20,7 +21,8 @@ class Fields:
 
     def __init__(self, raw: Any, pointer: str) -> None:
         if not isinstance(raw, Mapping):
-            raise Rejected(f"expected an object, got {type(raw).__name__}", code="bad-definition", pointer=pointer)
+            found = {"NoneType": "nothing", "str": "text", "list": "a list"}.get(kind := type(raw).__name__, kind)
+            raise Rejected(f"expected an object {{…}}, got {found}", code="bad-definition", pointer=pointer)
         self.raw, self.pointer, self._asked = raw, pointer, set[str]()
 
     def fail(self, detail: str, name: str = "") -> Rejected:
@@ -29,13 +31,15 @@ class Fields:
         return Rejected(detail, code="bad-definition", pointer=where)
 
     def text(self, name: str, default: str | None = None, *, among: tuple[str, ...] = ()) -> str:
-        """A string; required without a ``default``; one of ``among`` if given."""
+        """A string; required, and not empty, without a ``default``; one of ``among`` if given."""
         self._asked.add(name)
         value = self.raw.get(name, default)
         if value is None:
             raise self.fail(f"{name!r} is missing", name)
         if not isinstance(value, str):
             raise self.fail(f"{name!r} must be text", name)
+        if default is None and not value.strip():
+            raise self.fail(f"{name!r} is empty", name)
         if among and value not in among:
             raise self.fail(f"{value!r} is none of {', '.join(among)}{nearest(value, among)}", name)
         return value
@@ -44,6 +48,14 @@ class Fields:
         """Whatever is there, ``None`` if nothing is."""
         self._asked.add(name)
         return self.raw.get(name)
+
+    def span(self, name: str, default: str | None = None) -> int:
+        """A duration such as ``"48h"``, in ms."""
+        try:
+            return duration(self.text(name, default))
+        except Rejected as error:
+            hint = "" if error.code == "bad-duration" else ": write a duration such as '48h', '30d' or '1d12h'"
+            raise self.fail(f"{error.detail}{hint}", name) from error
 
     def items(self, name: str) -> Iterator[Fields]:
         """The objects of a list, each with its own pointer."""

@@ -102,9 +102,9 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Go to one of ``(step, weight)``; the same person goes the same way each time."""
+    """Go to one of ``(step, weight)``, weights in per cent; the same person goes the same way each time."""
 
-    shares: tuple[tuple[str, int], ...]
+    shares: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +180,19 @@ class Course:
             if isinstance(step, (Set, Webhook))
         ]
         return frozenset(value.path for values in told for value in values.values() if isinstance(value, Given))
+
+    def at_once(self, start: int) -> frozenset[int]:
+        """The places come to from the one at ``start`` with no time passing; ``start`` too, where it is a circle."""
+        seen: set[int] = set()
+        todo = [start]
+        while todo:
+            step = self.steps[place := todo.pop()]
+            if isinstance(step, (WaitLocal, WaitEvent)) or (isinstance(step, Wait) and step.span > 0):
+                continue
+            leads = {lead for lead in self.leads(place) if lead < len(self.steps)} - seen
+            seen |= leads
+            todo += leads
+        return frozenset(seen)
 
     def leads(self, here: int) -> tuple[int, ...]:
         """All places the step at ``here`` can lead to."""

@@ -28,8 +28,9 @@ api           the event ``Journey Requested`` whose property ``journey`` is this
 ============  ====================================================================================================
 
 Steps go on with the one below; a ``name`` makes a step a place to go to, ``next`` stands for the one below. ``entry``
-and the ``when`` of a branch are rules; ``goal`` and ``exit_when`` are rules or events. With a ``key`` there is an
-enrolment for each value of that property of the event, and ``same`` says which property of another event must agree.
+and the ``when`` of a branch are rules; ``goal`` and ``exit_when`` are rules or events. The weights of a ``split`` are
+per cent and sum to 100. With a ``key`` there is an enrolment for each value of that property of the event, and ``same``
+says which property of another event must agree.
 """
 
 from __future__ import annotations
@@ -37,11 +38,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from math import isclose
 from typing import Any, cast
+from zoneinfo import ZoneInfo, available_timezones
 
-from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import Fields, nearest
-from tailor.kernel.instants import DAY, duration
+from tailor.kernel.instants import DAY, spell
 from tailor.kernel.journey import (
     EVERY_DAY,
     NEXT,
@@ -72,8 +74,13 @@ from tailor.kernel.journey import (
 )
 from tailor.kernel.keys import digest
 
+WHOLE = 100
+"""What the weights of a split sum to."""
 STEPS = 200
 """Steps of one journey."""
+LONGEST = 3 * 365 * DAY
+"""What a step may wait."""
+_KEY = re.compile(r"[\w.-]+")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _KINDS = (
     "wait",
@@ -97,13 +104,14 @@ def read_journey(key: str, fields: Fields, calendar: Calendar) -> Journey:
     ------
     Rejected : with the pointer to what is malformed: also a step that is never reached and a loop without a wait.
     """
-    if "#" in key:
-        raise fields.fail("the key of a journey has no '#'")
+    if not _KEY.fullmatch(key):
+        raise fields.fail("the key of a journey has letters, digits, '-', '_' and '.', such as 'come-back'")
     trigger = _trigger(fields)
     keyed = fields.text("key", "")
     if keyed and trigger.kind not in ("event", "api"):
         raise fields.fail("'key' names a property of the triggering event, and there is none", "key")
     re_entry = fields.text("re_entry", "300d" if trigger.kind == "date" else "never")
+    again = None if re_entry == "never" else fields.span("re_entry", re_entry)
     course = read_course(fields, "steps", keyed=keyed)
     former = {
         version: read_course(Fields({version: steps}, f"{fields.pointer}/former"), version, keyed=keyed)
@@ -121,7 +129,7 @@ def read_journey(key: str, fields: Fields, calendar: Calendar) -> Journey:
         fields.text("title", key),
         trigger,
         course,
-        None if re_entry == "never" else _span(fields, "re_entry", re_entry),
+        again,
         _ending(fields, "exit_when", keyed),
         former,
         dict(moves.raw),
@@ -175,15 +183,29 @@ def read_calendar(fields: Fields) -> Calendar:
     """``{"time_zone": "Europe/Berlin", "quiet": {"from": "21:00", "until": "08:00"}}``."""
     quiet = fields.any("quiet")
     calendar = Calendar(
-        fields.text("time_zone", "UTC"),
+        _zone(fields),
         read_window(Fields(quiet, f"{fields.pointer}/quiet")) if quiet is not None else None,
     )
     fields.done()
     return calendar
 
 
+def _zone(fields: Fields) -> str:
+    name = fields.text("time_zone", "UTC")
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        hint = nearest(name, available_timezones())
+        raise fields.fail(f"there is no time zone {name!r}: write it as 'Europe/Paris'{hint}", "time_zone") from None
+    return name
+
+
 def _trigger(journey: Fields) -> Trigger:
-    fields = Fields(journey.any("trigger"), f"{journey.pointer}/trigger")
+    raw = journey.any("trigger")
+    if not isinstance(raw, Mapping):
+        wrong = "'trigger' is missing" if raw is None else "'trigger' is an object"
+        raise journey.fail(f"{wrong}: say what begins the journey, as in {{'event': 'Signed Up'}}", "trigger")
+    fields = Fields(raw, f"{journey.pointer}/trigger")
     kinds = [kind for kind in TRIGGERS if kind in fields.raw]
     if len(kinds) != 1:
         raise fields.fail(f"a trigger has exactly one of {', '.join(TRIGGERS)}, as in {{'event': NAME}}")
@@ -196,7 +218,7 @@ def _trigger(journey: Fields) -> Trigger:
         name = fields.text(kind)
         where = _where(fields) if kind == "event" else None
         at = _time(fields, "at", "09:00") if kind == "date" else 0
-        before = _span(fields, "before", fields.any("before") or "0d") if kind == "date" else 0
+        before = fields.span("before", "0d") if kind == "date" else 0
         if before % DAY or before > 180 * DAY:
             raise fields.fail("write whole days, up to '180d'", "before")
         trigger = Trigger(kind, name, where, at, before // DAY)
@@ -234,24 +256,35 @@ def _step(fields: Fields, names: Mapping[str, int], keyed: str) -> Step:
     step: Step
     match kind:
         case "wait":
-            step = Wait(_span(fields, kind, value))
+            step = Wait(_wait(fields, kind))
         case "wait_until":
+            if not isinstance(value, Mapping):
+                raise fields.fail(_UNTIL, kind)
             step = _wait_until(Fields(value, f"{fields.pointer}/{kind}"), names, keyed)
         case "send":
             if not isinstance(value, str):
                 raise fields.fail("'send' names a template", kind)
-            late = fields.any("not_after")
-            capped = fields.text("capped", "skip", among=("skip", "wait"))
-            step = Send(value, None if late is None else _span(fields, "not_after", late), capped)
+            late = None if fields.any("not_after") is None else fields.span("not_after")
+            if late == 0:
+                raise fields.fail("after no time at all every letter is late: write '6h', or leave it out", "not_after")
+            step = Send(value, late, fields.text("capped", "skip", among=("skip", "wait")))
         case "branch":
             step = Branch(tuple(_case(item, names) for item in fields.items(kind)))
+            if not step.cases:
+                raise fields.fail("a branch has cases: [{'when': RULE, 'goto': STEP}]", kind)
         case "split":
             step = _split(Fields(value, f"{fields.pointer}/{kind}"), names)
         case "set":
             step = Set(_values(Fields(value, f"{fields.pointer}/{kind}")))
+            if not step.values:
+                raise fields.fail("'set' names attributes and their values: {'plan': 'gold'}", kind)
         case "webhook":
             told = fields.any("properties")
-            step = Webhook(fields.text(kind), _values(Fields(told or {}, f"{fields.pointer}/properties")))
+            name = fields.text(kind)
+            if not _KEY.fullmatch(name):
+                detail = "a webhook has a name, such as 'sales'; who subscribes to 'journey.webhook:NAME' is told"
+                raise fields.fail(detail, kind)
+            step = Webhook(name, _values(Fields(told or {}, f"{fields.pointer}/properties")))
         case "start":
             step = Start(fields.text(kind))
         case "leave":
@@ -259,19 +292,35 @@ def _step(fields: Fields, names: Mapping[str, int], keyed: str) -> Step:
         case "goto":
             step = Goto(_target(fields, kind, names))
         case _:
+            if value is not True:
+                raise fields.fail("write 'exit': true", kind)
             step = Exit()
     fields.done()
     return step
+
+
+def _wait(fields: Fields, name: str) -> int:
+    span = fields.span(name)
+    if span > LONGEST:
+        raise fields.fail(f"nobody waits for longer than {spell(LONGEST)}", name)
+    return span
+
+
+_UNTIL = "wait until an event, {'event': NAME, 'within': '2d'}, or a time of day, {'time': '09:00'}"
 
 
 def _wait_until(fields: Fields, names: Mapping[str, int], keyed: str) -> Step:
     step: Step
     if "event" in fields.raw:
         occurrence = _occurrence(fields, keyed)
-        span = _span(fields, "within", fields.any("within"))
+        if fields.any("within") is None:
+            raise fields.fail("'within' is missing: for how long to wait at most, such as '48h'", "within")
+        span = _wait(fields, "within")
         if span <= 0:
-            raise fields.fail("wait for more than nothing", "within")
+            raise fields.fail("wait for more than nothing, such as '48h'", "within")
         step = WaitEvent(occurrence, span, _target(fields, "otherwise", names, NEXT))
+    elif "time" not in fields.raw:
+        raise fields.fail(_UNTIL)
     else:
         step = WaitLocal(_time(fields, "time"), _weekdays(fields))
     fields.done()
@@ -304,11 +353,11 @@ def _split(fields: Fields, names: Mapping[str, int]) -> Split:
     for name, weight in fields.raw.items():
         if name != NEXT and name not in names:
             raise fields.fail(f"there is no step {name!r}{nearest(name, names)}", name)
-        if not isinstance(weight, int) or isinstance(weight, bool) or not 0 <= weight <= 1_000_000:
-            raise fields.fail("a weight is a whole number", name)
+        if not isinstance(weight, (int, float)) or isinstance(weight, bool) or not 0 <= weight <= WHOLE:
+            raise fields.fail("a weight is a share in per cent, from 0 to 100", name)
         shares.append((name, weight))
-    if not sum(weight for _, weight in shares):
-        raise fields.fail("a split has weights: {'a': 50, 'next': 50}")
+    if not isclose(total := sum(weight for _, weight in shares), WHOLE):
+        raise fields.fail(f"a split has weights that sum to 100, not to {total:g}: {{'a': 50, 'next': 50}}")
     return Split(tuple(shares))
 
 
@@ -322,15 +371,6 @@ def _target(fields: Fields, name: str, names: Mapping[str, int], default: str | 
 def _where(fields: Fields) -> Mapping[str, Any] | None:
     where = fields.any("where")
     return None if where is None else Fields(where, f"{fields.pointer}/where").raw
-
-
-def _span(fields: Fields, name: str, raw: Any) -> int:
-    try:
-        if not isinstance(raw, str):
-            raise Rejected("write a duration such as '48h', '30d' or '1d12h'")
-        return duration(raw)
-    except Rejected as error:
-        raise fields.fail(error.detail, name) from error
 
 
 def _time(fields: Fields, name: str, default: str | None = None) -> int:
@@ -361,23 +401,5 @@ def _check_ways(course: Course, items: Sequence[Fields]) -> None:
         if place not in reached:
             raise item.fail("no step leads here: remove it, or give it a 'name' to go to")
     for place, item in enumerate(items):
-        if _circles(course, place):
+        if place in course.at_once(place):
             raise item.fail("from here the journey comes back without a wait: put a 'wait' into the loop")
-
-
-def _circles(course: Course, start: int) -> bool:
-    """Whether the step at ``start`` is come back to with no time passing."""
-    seen: set[int] = set()
-    todo = [start]
-    while todo:
-        place = todo.pop()
-        step = course.steps[place]
-        if isinstance(step, (WaitLocal, WaitEvent)) or (isinstance(step, Wait) and step.span > 0):
-            continue
-        for lead in course.leads(place):
-            if lead == start:
-                return True
-            if lead < len(course.steps) and lead not in seen:
-                seen.add(lead)
-                todo.append(lead)
-    return False

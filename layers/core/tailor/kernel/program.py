@@ -31,12 +31,12 @@ from functools import cached_property
 from typing import Any
 
 from tailor.kernel.campaign import Campaign, read_campaign
-from tailor.kernel.catalogue import ATTRIBUTE_CLASSES, Attribute, Coarse, read_attribute, read_duration
+from tailor.kernel.catalogue import ATTRIBUTE_CLASSES, Attribute, Coarse, is_of, read_attribute
 from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import Fields, nearest
 from tailor.kernel.forms import OWN_DATA, Form, journey_of, own_data_journey, read_form
 from tailor.kernel.identification import Identification, read_identification
-from tailor.kernel.journey import Calendar, Journey, Leave, Send, Set, Start
+from tailor.kernel.journey import Calendar, Given, Journey, Leave, Send, Set, Start
 from tailor.kernel.journey_document import read_calendar, read_journey
 from tailor.kernel.keys import digest
 
@@ -343,7 +343,7 @@ def _retention(document: Fields) -> dict[str, int]:
     """``[retention]``: class of attributes → how long each is kept."""
     raw = document.any("retention")
     fields = Fields({} if raw is None else raw, "/retention")
-    found = {klass: read_duration(fields, klass) for klass in ATTRIBUTE_CLASSES if fields.any(klass) is not None}
+    found = {klass: fields.span(klass) for klass in ATTRIBUTE_CLASSES if fields.any(klass) is not None}
     fields.done()
     return found
 
@@ -402,7 +402,7 @@ def _cap(key: str, fields: Fields) -> Cap:
     most = fields.any("most")
     if not isinstance(most, int) or isinstance(most, bool) or most < 1:
         raise fields.fail("'most' is a whole number of letters, 1 or more", "most")
-    return Cap(key, most, read_duration(fields, "within"), fields.text("topic", ""))
+    return Cap(key, most, fields.span("within"), fields.text("topic", ""))
 
 
 def _sender(document: Fields) -> Sender:
@@ -477,6 +477,7 @@ def _check_references(program: Program) -> None:
         _known(segment.purpose, program.purposes, f"/segments/{segment.key}/purpose", "purpose")
     for journey in program.journeys.values():
         _check_journey(journey, program)
+    _check_starts(program)
     for form in program.forms.values():
         _check_form(form, program)
     for cap in program.caps.values():
@@ -520,6 +521,9 @@ def _check_journey(journey: Journey, program: Program) -> None:
         _known(name, program.segments, f"{pointer}/trigger/{kind}", "segment")
     if kind in ("attribute_changed", "date"):
         _known(name, program.attributes, f"{pointer}/trigger/{kind}", "attribute")
+        if why := program.barred(name, "personalization"):
+            detail = f"attribute {name!r} {why}"
+            raise Rejected(detail, code="not-permitted", pointer=f"{pointer}/trigger/{kind}")
     if kind == "date" and (type := program.attributes[name].type) != "date":
         detail = f"{name!r} is an attribute of type {type}, and a date is asked for: give it type = 'date'"
         raise Rejected(detail, code="bad-reference", pointer=f"{pointer}/trigger/date")
@@ -530,8 +534,9 @@ def _check_journey(journey: Journey, program: Program) -> None:
                 case Send(template) if course is journey.course:
                     _known(template, program.templates, f"{here}/send", "template")
                 case Set(values):
-                    for attribute in values:
+                    for attribute, value in values.items():
                         _known(attribute, program.attributes, f"{here}/set/{attribute}", "attribute")
+                        _check_value(program.attributes[attribute], value, f"{here}/set/{attribute}")
                 case Start(other) | Leave(other):
                     what = "start" if isinstance(step, Start) else "leave"
                     _known(other, program.journeys, f"{here}/{what}", "journey")
@@ -544,6 +549,39 @@ def _check_journey(journey: Journey, program: Program) -> None:
                     pass
 
 
+def _check_value(attribute: Attribute, value: Any, pointer: str) -> None:
+    if value is not None and not isinstance(value, Given) and not is_of(attribute, value):
+        detail = f"{attribute.name!r} is an attribute of type {attribute.type}, and {value!r} is none"
+        raise Rejected(detail, code="bad-definition", pointer=pointer)
+
+
+def _check_starts(program: Program) -> None:
+    """No journey starts itself, and none starts another that comes back to it with no time in between."""
+    starts = {
+        journey.key: {
+            step.journey: place
+            for place in sorted({0} | journey.course.at_once(0))
+            if isinstance(step := journey.steps[place], Start)
+        }
+        for journey in program.journeys.values()
+    }
+    for key, journey in program.journeys.items():
+        for place, step in enumerate(journey.steps):
+            if isinstance(step, Start) and step.journey == key:
+                detail = "nobody enters a journey they are in: go to its first step with 'goto', after a wait"
+                raise Rejected(detail, code="bad-reference", pointer=f"/journeys/{key}/steps/{place}/start")
+        for other, place in starts[key].items():
+            seen, todo = set[str](), [other]
+            while todo:
+                if (now := todo.pop()) == key:
+                    detail = f"{other!r} leads back to {key!r} without a wait: put a 'wait' before the 'start' in one"
+                    raise Rejected(detail, code="bad-reference", pointer=f"/journeys/{key}/steps/{place}/start")
+                if now not in seen:
+                    seen.add(now)
+                    todo += starts[now]
+
+
 def _known(name: str, among: Mapping[str, Any], pointer: str, what: str) -> None:
     if name not in among:
-        raise Rejected(f"there is no {what} {name!r}{nearest(name, among)}", code="bad-reference", pointer=pointer)
+        hint = nearest(name, among) or f": define it under '{what}s'"
+        raise Rejected(f"there is no {what} {name!r}{hint}", code="bad-reference", pointer=pointer)

@@ -441,7 +441,7 @@ def _filled(values: Mapping[str, Any], enrolment: Mapping[str, Any]) -> dict[str
     return {name: about.get(value.path) if isinstance(value, Given) else value for name, value in values.items()}
 
 
-def _chosen(shares: tuple[tuple[str, int], ...], *about: str) -> str:
+def _chosen(shares: tuple[tuple[str, float], ...], *about: str) -> str:
     """The step a person goes to: the same one each time."""
     at = share(*about) * sum(weight for _, weight in shares)
     for step, weight in shares:

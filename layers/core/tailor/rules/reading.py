@@ -342,7 +342,8 @@ def _name(raw: Any, what: str, pointer: str) -> str:
 def _one_of(known: Mapping[str, Any], raw: Any, what: str, pointer: str) -> Any:
     name = _name(raw, f"the name of a {what}", pointer)
     if name not in known:
-        _refuse(f"there is no {what} {_short(name)}{_nearest(name, known)}", pointer, code="bad-reference")
+        hint = _nearest(name, known) or f": define it under '{what}s'"
+        _refuse(f"there is no {what} {_short(name)}{hint}", pointer, code="bad-reference")
     return known[name]
 
 
