@@ -11,12 +11,13 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from bench import absorb, bars, doors, fuzz, imports, population, segments, startup
+from bench import absorb, bars, doors, fuzz, imports, population, segments, send, startup
 from bench.deployment import FUNCTIONS
 from bench.fake_dynamo import ConditionFailed, Endpoint, Tables, Usage, endpoint, item_size
 from tailor.edges.dynamo import read_lightly
 from tailor.kernel.errors import Rejected
 from tailor.kernel.inbound import Parsed
+from tailor.rules import prices
 from tailor.rules.compiled import Compiled
 from tailor.sources import SOURCES
 
@@ -216,6 +217,12 @@ def test_a_million_events_cost_less_together(capsys: pytest.CaptureFixture[str])
     costs = doors.costs(60)
     assert 0 < costs["usd_per_million_events_batched"] < costs["usd_per_million_events_single"] < 20
     assert "DynamoDB" in capsys.readouterr().out
+
+
+def test_a_letter_takes_about_what_dry_runs_reckon_with() -> None:
+    wru, rru = send.units(200)
+    assert wru == pytest.approx(prices.LETTER_WRU, rel=0.2)
+    assert rru == pytest.approx(prices.LETTER_RRU, rel=0.2)
 
 
 @pytest.mark.parametrize("what", ["ValueError", "accepted without a valid signature", "ms"])

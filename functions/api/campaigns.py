@@ -8,7 +8,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from contract import READ, WRITE, answers, routes
-from models import Campaign, CampaignRequest, Tested, TestRequest, WarmUp
+from models import Campaign, CampaignCheck, CampaignRequest, Tested, TestRequest, WarmUp
 from tailor.edges import runtime
 from tailor.edges.mailer import Account
 from tailor.flows import broadcast
@@ -41,6 +41,25 @@ def all_campaigns() -> list[Campaign]:
 def one_campaign(key: Annotated[str, Path()]) -> Campaign:
     """How it stands, how far it is, when it may be done under the account's quota, and what became of its letters."""
     return Campaign(**broadcast.campaign(key, runtime.store(), _account(), now=runtime.now()))
+
+
+@router.get(
+    "/api/campaigns/<key>/check",
+    summary="Check a campaign",
+    tags=["campaigns"],
+    security=READ,
+    responses=answers(404, 422),
+)
+def check(key: Annotated[str, Path()]) -> CampaignCheck:
+    """A dry run: who would get its letter, who would not and why, how long it takes under the account's quota, and what
+    it costs. Nothing is sent or kept. Large tables are judged by a sample."""
+    # Here and not above: nothing else needs the language of letters.
+    from tailor.flows.reckon import reckon
+    from tailor.flows.stock import shelf
+
+    store, compiled, stocked = runtime.store(), runtime.compiled(), runtime.kept("shelf", shelf)
+    found = reckon(key, store, compiled, _account(), shelf=stocked, now=runtime.now())
+    return CampaignCheck(**found)
 
 
 @router.put(

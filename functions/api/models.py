@@ -271,6 +271,53 @@ class Campaign(BaseModel):
     estimate: str | None = Field(description="When its last letter may have left")
 
 
+class Counted(BaseModel):
+    """About how many people, with 95 % from `low` to `high`; `below` where they are too few to be told of."""
+
+    people: int | None
+    low: int | None
+    high: int | None
+    below: int | None
+
+
+class CountedFor(Counted):
+    """People, and why they get the letter later, or none."""
+
+    why: str
+    says: str
+
+
+class Limits(BaseModel):
+    """What bounds how fast it goes: of the account, in letters, and of the campaign, in letters an hour."""
+
+    per_second: float | None
+    per_day: float | None
+    sent_today: float | None
+    throttle: int | None
+    ramp: list[int]
+
+
+class CampaignCheck(BaseModel):
+    """What a campaign would do if it were started. `exact`: all `people` were looked at, else `sampled` of them; `usd`:
+    by service, at list prices of us-east-1."""
+
+    key: str
+    people: int
+    sampled: int
+    exact: bool
+    audience: Counted
+    letters: Counted
+    at_once: Counted
+    later: list[CountedFor]
+    left_out: list[CountedFor]
+    begins: str
+    ends: str | None
+    takes_ms: int | None
+    limits: Limits
+    usd: dict[str, float]
+    warnings: list[str]
+
+
 class TestRequest(Strict):
     """Whom to send a test to."""
 

@@ -25,6 +25,7 @@ from tailor.edges.http import inbound
 from tailor.flows.ingest import Answer, Door, ingest
 from tailor.kernel.inbound import Inbound
 from tailor.kernel.keys import digest
+from tailor.rules.prices import GB_SECOND, HTTP_REQUEST, INVOCATION, LOG_BYTE, RRU, SQS_REQUEST, WRU
 from tailor.rules.quality import phone
 from tailor.sources import SOURCES
 
@@ -34,9 +35,6 @@ SECRETS = {"salesforce": b"00D5g000004zAbCEAU"}
 BATCH = 100
 """Calls of one batched request."""
 
-# USD for one: https://aws.amazon.com/{api-gateway,lambda,sqs,dynamodb,cloudwatch}/pricing
-HTTP_REQUEST, INVOCATION, GB_SECOND = 1.00e-6, 0.20e-6, 0.0000133334
-SQS_REQUEST, WRU, RRU, LOG_BYTE = 0.40e-6, 0.625e-6, 0.125e-6, 0.50e-9
 CORE_MB = 1_769
 """Memory that buys a whole core."""
 MEMORY = {"ingest": 512, "absorb": 1_024}

@@ -25,6 +25,7 @@ from simulation import CALM, Simulation
 from tailor.edges import runtime
 from tailor.edges.store import Write
 from tailor.kernel.person import Person
+from tailor.rules import prices
 from tailor.rules.pressing import finished
 
 PEOPLE = 100
@@ -32,8 +33,6 @@ ROUNDS = 5
 EVERY = 200
 """Letters a round."""
 NOW = 1_795_500_000_000
-PRICES = {"ses": 100.0, "wru": 0.625, "rru": 0.125, "sns": 0.50, "sqs": 0.40, "lambda": 0.0000133334}
-"""US dollars (us-east-1, on demand): of a million letters, units, publications, requests; of a GB-second of Lambda."""
 CARD = """
 <tr><td style="padding:16px 24px;border:1px solid #d8dcd6;background:#ffffff">
   <h2 style="margin:0 0 6px;font:700 19px/25px Georgia,serif;color:#1d2321">Thing number {number}</h2>
@@ -55,9 +54,8 @@ def run() -> dict[str, float]:
         (ns,) = medians([lambda round: [send(batch) for batch in rounds[round]]], rounds=ROUNDS)
     wru, rru = units()
     each = ns / EVERY / 1e9
-    usd = PRICES["ses"] + wru * PRICES["wru"] + rru * PRICES["rru"] + 2 * PRICES["sns"]
-    # Letters and reports are sent, received and deleted ten or more at a time. SES takes 50 ms, 25 letters at once.
-    usd += 0.5 * PRICES["sqs"] + 1e6 * (each + 0.002 + 0.002) * PRICES["lambda"]
+    # SES takes 50 ms, 25 letters at once; whatever owes and reports takes about as long.
+    usd = 1e6 * sum(prices.letter(wru, rru, each + 0.002 + 0.002).values())
     return {
         "send_messages_per_s_core": 1 / each,
         "requests_per_message": requests,

@@ -12,6 +12,7 @@ from typing import Any
 from tailor.cli import sending
 from tailor.cli.operate import Desk
 from tailor.cli.text import columns, local, paint, section
+from tailor.kernel.instants import DAY, HOUR, MINUTE, SECOND
 
 BAR = 40
 """Characters of the bar of a campaign that is being watched."""
@@ -33,6 +34,10 @@ def add_parser(commands: Any, command: Callable[..., Any], reading: argparse.Arg
         ("watch", _watch, "Show it until it has ended"),
     ):
         command(under, name, bound(run), text, reading).add_argument("key", metavar="CAMPAIGN")
+    tried = command(
+        under, "check", bound(_check), "Say who would get it, who not and why, how long, and the cost", reading
+    )
+    tried.add_argument("key", metavar="CAMPAIGN")
     made = command(under, "put", bound(_put), "Make a campaign, or change one", reading)
     made.add_argument("key", metavar="CAMPAIGN")
     made.add_argument("file", metavar="FILE", help="the campaign as TOML or JSON; - for JSON from input")
@@ -105,6 +110,58 @@ def _watch(arguments: argparse.Namespace, desk: Desk) -> int:
             return desk.show(arguments, one, _portrait)
         print(f"\r\x1b[K{_bar(one)}, {one['letters']} letters, {one['state']}", end="", flush=True)
         time.sleep(LOOK_SECONDS)
+
+
+def _check(arguments: argparse.Namespace, desk: Desk) -> int:
+    return desk.show(arguments, desk.client(arguments).get("campaigns", arguments.key, "check"), _reckoned)
+
+
+def _reckoned(found: dict[str, Any]) -> list[str]:
+    basis = "all of them" if found["exact"] else f"a sample of {found['sampled']:,}, right 95 times in 100"
+    limits, usd = found["limits"], found["usd"]
+    pace = [
+        ("Letters leave from", local(found["begins"])),
+        ("Last letter by", local(found["ends"])),
+        ("Takes", "-" if found["takes_ms"] is None else _lasts(found["takes_ms"])),
+        ("Account", f"{limits['per_second'] or 0:g} letters a second, {limits['per_day'] or 0:,g} in 24 hours"),
+        ("Used of them", f"{limits['sent_today'] or 0:,g}"),
+    ]
+    own = [("Ramp", limits["ramp"])] if limits["ramp"] else []
+    own += [("Throttle", f"{limits['throttle']:,} an hour")] if limits["throttle"] else []
+    return [
+        f"{paint(found['key'], 'bold')}: what it would do, by {basis}",
+        *section(
+            f"Of {found['people']:,} people",
+            [
+                ("in the audience", _many(found["audience"])),
+                ("get a letter", _many(found["letters"])),
+                ("at once", _many(found["at_once"])),
+            ],
+        ),
+        *section("Later", [(_many(one), one["says"]) for one in found["later"]]),
+        *section("No letter", [(_many(one), one["says"]) for one in found["left_out"]]),
+        *section("How long", [*pace, *own]),
+        *section(
+            "Cost", [*((name, f"${cost:,.4f}") for name, cost in usd.items()), ("all", f"${sum(usd.values()):,.2f}")]
+        ),
+        *(paint(f"! {warning}", "yellow") for warning in found["warnings"]),
+    ]
+
+
+def _many(counted: dict[str, Any]) -> str:
+    """``1,200``, ``about 1,200 (1,100 to 1,300)``, ``under 10``."""
+    if counted["below"] is not None:
+        return f"under {counted['below']}"
+    if counted["low"] == counted["high"]:
+        return f"{counted['people']:,}"
+    return f"about {counted['people']:,} ({counted['low']:,} to {counted['high']:,})"
+
+
+def _lasts(span: int) -> str:
+    days, rest = divmod(span, DAY)
+    parts = [(days, "d"), (rest // HOUR, "h"), (rest % HOUR // MINUTE, "min"), (rest % MINUTE // SECOND, "s")]
+    told = [f"{n} {unit}" for n, unit in parts if n]
+    return " ".join(told[:2]) or "no time"
 
 
 def _put(arguments: argparse.Namespace, desk: Desk) -> int:

@@ -107,8 +107,7 @@ def preview(rule: Any, store: Store, compiled: Compiled, *, purpose: str, now: i
 
     ``{"sentence", "size", "low", "high", "exact", "people", "sampled", "matched", "examples"}``, the last as
     ``{"id", "identifiers"}`` each: with 95 % confidence ``size`` lies from ``low`` to ``high`` (Wilson's score
-    interval). The table keeps people by a hash of their ids, so that its first ones are a fair sample. A rule whose
-    counters are not kept yet is tried on the event rows of fewer people.
+    interval). A rule whose counters are not kept yet is tried on the event rows of fewer people.
 
     Raises
     ------
@@ -160,15 +159,10 @@ class _Estimate:
 
 
 def _estimate(trial: _Trial, store: Store) -> _Estimate:
-    people, more = _sample(store, SAMPLE_OF_EVENTS if trial.rebuild else SAMPLE)
-    matching = [person for person in people if trial.holds(person, store)]
-    if not more:
-        size = len(matching)
-        return _Estimate(size, size, size, True, len(people), len(people), matching)
-    total = max(store.headcount(), len(people))
-    low, high = _interval(len(matching), len(people))
-    size = round(total * len(matching) / len(people))
-    return _Estimate(size, int(total * low), min(total, int(total * high) + 1), False, total, len(people), matching)
+    sampled = sample(store, SAMPLE_OF_EVENTS if trial.rebuild else SAMPLE)
+    matching = [person for person in sampled.people if trial.holds(person, store)]
+    size, low, high = sampled.stands_for(len(matching))
+    return _Estimate(size, low, high, sampled.exact, sampled.total, len(sampled.people), matching)
 
 
 def _trial(rule: Any, store: Store, compiled: Compiled, purpose: str, now: int) -> _Trial:
@@ -181,13 +175,30 @@ def _trial(rule: Any, store: Store, compiled: Compiled, purpose: str, now: int) 
     return _Trial(tried.segments.rules[_TRIAL], purpose, tried, tried.counts_more_than(compiled), now)
 
 
-def _sample(store: Store, wanted: int) -> tuple[list[Person], bool]:
-    """Up to ``wanted`` people, and whether there are more."""
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Some of ``total`` people, a fair sample of them; all of them where ``exact``."""
+
+    people: list[Person]
+    total: int
+    exact: bool
+
+    def stands_for(self, matched: int) -> tuple[int, int, int]:
+        """How many of all people ``matched`` of the sample stand for: (about, at least, at most) with 95 %."""
+        if self.exact:
+            return matched, matched, matched
+        low, high = _interval(matched, len(self.people))
+        about = round(self.total * matched / len(self.people))
+        return about, int(self.total * low), min(self.total, int(self.total * high) + 1)
+
+
+def sample(store: Store, wanted: int = SAMPLE) -> Sample:
+    """Up to ``wanted`` people. The table keeps them by a hash of their ids: its first ones are a fair sample."""
     found, after = store.page("", limit=wanted)
     while after and len(found) < wanted:
         page, after = store.page(after, limit=wanted - len(found))
         found += page
-    return found, bool(after)
+    return Sample(found, max(store.headcount(), len(found)) if after else len(found), exact=not after)
 
 
 def _interval(matched: int, sampled: int) -> tuple[float, float]:
@@ -235,8 +246,7 @@ def _at_least(key: str, store: Store, program: Program) -> int:
     counted = int(days[-1]["segments"].get(key, 0)) if days else 0
     if not too_few(counted, program):
         return counted
-    people, _ = _sample(store, SAMPLE)
-    return sum(key in person.memberships for person in people)
+    return sum(key in person.memberships for person in sample(store).people)
 
 
 def explain(person: Person, key: str, compiled: Compiled, *, now: int) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from tailor.kernel.instants import MINUTE, NEVER, SECOND, iso
 from tailor.kernel.journey_document import read_calendar
 from tailor.kernel.person import Person
 from tailor.kernel.program import Program
-from tailor.rules.campaigns import Run, alarm, duration_of, offer, trial, warm_up
+from tailor.rules.campaigns import Run, alarm, duration_of, lasts, offer, trial, warm_up
 from tailor.rules.compiled import Compiled
 from tailor.rules.pacing import SHARES
 from tailor.rules.segments import compile_rule
@@ -257,6 +257,21 @@ def _known(key: str, store: Store) -> Broadcast:
         ]
         raise Rejected(f"there is no campaign {key!r}{nearest(key, known)}", code="not-found", status=404)
     return Broadcast(key, found[0], **found[1])
+
+
+def drafted(key: str, store: Store, compiled: Compiled) -> tuple[Broadcast, Compiled]:
+    """A campaign as it runs, or as it would if it were started, and the programmes with it.
+
+    Raises
+    ------
+    Rejected : there is none (404), or its audience counts what nobody has counted yet (422).
+    """
+    document = _of_programme(key, store)
+    known = Broadcast(key, document=document) if document and not store.job(key, KIND) else _known(key, store)
+    if known.state == "draft":
+        known = replace(known, document=document or _made_by_hand(known.document["campaign"], store))
+    wanted = known.document
+    return known, _check(key, wanted["campaign"], store, compiled, calendar=wanted.get("calendar"))
 
 
 def standing(key: str, store: Store) -> Standing:
@@ -484,7 +499,7 @@ def shown(one: Broadcast, store: Store, account: Account | None, *, now: int) ->
     ahead = int((total - walked) * share) if one.state not in ("finished", "cancelled") else 0
     sent = deliveries(one.key, store) if one.begun else {}
     open_ = one.state in ("scheduled", "running")
-    takes = duration_of(ahead, rate=account.rate, daily=account.daily, sent=account.sent) if account else NEVER
+    takes = lasting(ahead, campaign, account, handed=one.handed, ran=one.ran) if account else NEVER
     estimate = max(now, one.begins) + takes if open_ and takes < NEVER else None
     return {
         "key": one.key,
@@ -504,6 +519,14 @@ def shown(one: Broadcast, store: Store, account: Account | None, *, now: int) ->
         "deliveries": sent,
         "estimate": None if estimate is None else iso(estimate),
     }
+
+
+def lasting(letters: int, campaign: Campaign, account: Account, *, handed: int = 0, ran: int = 0) -> int:
+    """How many ms so many letters more take in the lane of broadcasts, ``NEVER`` where the account sends nothing."""
+    if not account.enabled:
+        return NEVER
+    rate, daily = account.rate * SHARES["broadcast"], account.daily * (1 - RESERVE) if account.daily >= 0 else -1
+    return lasts(letters, campaign, handed=handed, ran=ran, rate=rate, daily=daily, sent=account.sent)
 
 
 def plan(letters: int, account: Account, *, first: int) -> dict[str, Any]:

@@ -80,3 +80,18 @@ def _value(value: Any) -> str:
 def moment(at: int) -> str:
     """An instant for people: ``24 Nov 2026 06:00 UTC``."""
     return f"{datetime.fromtimestamp(at // 1000, UTC):%-d %b %Y %H:%M} UTC"
+
+
+REASONS = {
+    "no-email": ("there is no e-mail address to send to", "an e-mail address"),
+    "no-consent": ("they do not permit it", "their consent"),
+    "suppressed": ("the address must not be written to", "the suppression lifted"),
+    "paused": ("they want no letters for the time being", "the end of their pause"),
+    "template-gone": ("the template was no longer in force", "the template in force"),
+    "late": ("that was too late for it to be of use", "a later 'not_after'"),
+    "capped": ("a frequency cap left no room for it", "fewer letters before it, or another cap"),
+    "no-window": ("its window lies in the quiet hours and never opens", "another window, or other quiet hours"),
+    "cancelled": ("its campaign was cancelled", "another campaign"),
+    "holdout": ("they are in the share that gets no letter, for comparison", "another share"),
+}
+"""Reason of :mod:`tailor.rules.eligibility` → what stands in the way, what it would take."""

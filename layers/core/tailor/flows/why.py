@@ -14,7 +14,7 @@ from typing import Any
 from tailor.edges.store import Store
 from tailor.flows import why_campaign
 from tailor.flows.deliver import DOUBT, LEASE
-from tailor.flows.finding import Finding, moment
+from tailor.flows.finding import REASONS, Finding, moment
 from tailor.flows.why_campaign import known as campaigns
 from tailor.flows.why_not import Standing, enrolments, put_off
 from tailor.kernel.errors import Rejected
@@ -220,32 +220,17 @@ def _state(row: Row) -> Finding:
 def _skipped(row: Row, when: str, facts: dict[str, Any]) -> Finding:
     """Why a letter was due and not sent: what eligibility said then, or what kept it from being written."""
     code, _, part = row["why"].partition(": ")
-    if code not in _REASONS:
+    if code not in REASONS:
         sentence = f"{row['template']!r} was due{when}, but could not be written: {row['why']}."
         return Finding("not-written", sentence, "that value, or a template that does without", facts=facts)
-    said, change = _REASONS[code]
+    said, change = REASONS[code]
     more = f" ({part})" if part else ""
     return Finding(code, f"{row['template']!r} was due{when}, but {said}{more}.", change, facts=facts)
 
 
-_REASONS = {
-    "no-email": ("there is no e-mail address to send to", "an e-mail address"),
-    "no-consent": ("they do not permit it", "their consent"),
-    "suppressed": ("the address must not be written to", "the suppression lifted"),
-    "paused": ("they want no letters for the time being", "the end of their pause"),
-    "template-gone": ("the template was no longer in force", "the template in force"),
-    "late": ("that was too late for it to be of use", "a later 'not_after'"),
-    "capped": ("a frequency cap left no room for it", "fewer letters before it, or another cap"),
-    "no-window": ("its window lies in the quiet hours and never opens", "another window, or other quiet hours"),
-    "cancelled": ("its campaign was cancelled", "another campaign"),
-    "holdout": ("they are in the share that gets no letter, for comparison", "another share"),
-}
-"""Reason of :mod:`tailor.rules.eligibility` → what stands in the way, what it would take."""
-
-
 def _obstacle(code: str, key: str, template: Template | None, program: Program) -> Finding:
     name, _, detail = code.partition(": ")
-    said, change = _REASONS[name]
+    said, change = REASONS[name]
     if name == "no-consent" and template is not None:
         purpose = program.purposes.get(purpose_of(template, program))
         basis = "nobody sends it without a grant" if purpose and purpose.basis == "consent" else "they have objected"

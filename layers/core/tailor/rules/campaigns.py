@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tailor.kernel.campaign import Campaign
-from tailor.kernel.instants import DAY, NEVER
+from tailor.kernel.instants import DAY, HOUR, NEVER, SECOND
 from tailor.kernel.keys import message_id, share
 from tailor.kernel.person import Person
 from tailor.kernel.program import Program, Template
@@ -22,6 +22,8 @@ from tailor.rules.eligibility import Terms, count, eligible, when, where_of
 from tailor.rules.journeys import RETRY
 from tailor.rules.segments import Rule
 
+SCHEDULED = "scheduled"
+"""Why a letter leaves later that waits for its time alone."""
 REMEMBERED = 20
 """Campaigns a person remembers, the newest."""
 COMPLAINTS = (0.001, 0.003)
@@ -54,11 +56,13 @@ class Offer:
 
     ``verdict``: ``queued``, ``planned`` (owed, and leaves later), ``already`` (a former lap), ``outside`` the audience,
     or the reason that keeps them from a letter, as in :mod:`tailor.rules.eligibility`. ``owed``: the next person and
-    its effects, where there are any to write.
+    its effects, where there are any to write; ``at`` and ``why``: when it leaves, and why not before.
     """
 
     verdict: str
     owed: tuple[Person, Effects] | None = None
+    at: int = NEVER
+    why: str = ""
 
 
 def offer(person: Person, run: Run, program: Program, *, suppressed: str | None, now: int) -> Offer:
@@ -79,10 +83,16 @@ def offer(person: Person, run: Run, program: Program, *, suppressed: str | None,
     verdict = when(person, run.message(person.id), template, terms, program, now=due)
     if verdict.why and not verdict.later:
         return Offer(verdict.why)
-    return _owe(person, run, template, program, verdict.at if verdict.later else due, terms.not_after, now)
+    leaves = verdict.at if verdict.later else due
+    owed = _owe(person, run, template, program, leaves, terms.not_after, now)
+    if leaves > now:
+        return Offer("planned", owed, leaves, verdict.why or SCHEDULED)
+    return Offer("queued", owed, now)
 
 
-def _owe(person: Person, run: Run, template: Template, program: Program, due: int, not_after: int, now: int) -> Offer:
+def _owe(
+    person: Person, run: Run, template: Template, program: Program, due: int, not_after: int, now: int
+) -> tuple[Person, Effects]:
     after = person.copy()
     after.version += 1
     message = run.message(person.id)
@@ -107,7 +117,7 @@ def _owe(person: Person, run: Run, template: Template, program: Program, due: in
     after.offers[run.campaign.key] = [run.begun, run.lap]
     for key in sorted(after.offers, key=lambda one: after.offers[one][0])[:-REMEMBERED]:
         del after.offers[key]
-    return Offer("planned" if later else "queued", (after, effects))
+    return after, effects
 
 
 def trial(person: Person, campaign: Campaign, *, now: int) -> tuple[Person, Effects, str]:
@@ -180,6 +190,30 @@ def warm_up(letters: int, *, daily: float, first: int = WARM_UP_FIRST) -> list[i
             rest, each = divmod(left, int(daily)) if daily >= 1 else (0, left)
             return [*plan, *[int(daily)] * rest, *([each] if each else [])]
     return plan
+
+
+def lasts(
+    letters: int, campaign: Campaign, *, handed: int = 0, ran: int = 0, rate: float, daily: float, sent: float
+) -> int:
+    """How many ms a campaign takes for so many letters more, by its ramp, its throttle and the account's quota.
+
+    Parameters
+    ----------
+    handed, ran : letters it has handed over, and for how many ms it has run.
+    rate, daily, sent : letters a second, in 24 hours, and those of them that are used, as SES counts them.
+    """
+    left, took, today = letters, 0, max(0.0, daily - sent) if daily >= 0 else float("inf")
+    for hour in range(ran // HOUR, len(campaign.ramp)):
+        length = (hour + 1) * HOUR - ran - took
+        if took // DAY < (took + length) // DAY and daily >= 0:
+            today = daily
+        most = max(0.0, min(rate * length / SECOND, today, sum(campaign.ramp[: hour + 1]) - handed))
+        if left <= most:
+            return took + int(length * left / most) if left else took
+        left, handed, took, today = left - int(most), handed + int(most), took + length, today - int(most)
+    pace = rate if campaign.throttle is None else min(rate, campaign.throttle * SECOND / HOUR)
+    rest = duration_of(left, rate=pace, daily=daily, sent=max(0.0, daily - today))
+    return min(NEVER, took + rest)
 
 
 def duration_of(letters: int, *, rate: float, daily: float, sent: float) -> int:
