@@ -8,9 +8,19 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
 from contract import READ, WRITE, answers, routes
-from models import Enrolled, Happening, Journey, JourneyRequest, JourneySummary, Publication, RehearsalRequest
+from models import (
+    Enrolled,
+    Happening,
+    Journey,
+    JourneyRequest,
+    JourneySummary,
+    Publication,
+    RehearsalRequest,
+    WatchedJourney,
+)
 from tailor.edges import runtime
 from tailor.flows import conduct, show
+from tailor.flows import watch as watching
 from tailor.flows.foresee import foresee
 
 router = routes()
@@ -38,6 +48,19 @@ def journeys() -> list[JourneySummary]:
 def journey(key: Annotated[str, Path()]) -> Journey:
     """A journey in English, and how many wait at each step."""
     return Journey(**conduct.journey(key, runtime.store(), runtime.compiled()))
+
+
+@router.get(
+    "/api/journeys/<key>/watch",
+    summary="Watch a journey",
+    tags=["journeys"],
+    security=READ,
+    responses=answers(404),
+)
+def watch(key: Annotated[str, Path()]) -> WatchedJourney:
+    """Who is in which step now, what is held there and why, what is due next, how it ended, what became of its letters.
+    Large tables are judged by a sample."""
+    return WatchedJourney(**watching.watch(key, runtime.store(), runtime.compiled(), now=runtime.now()))
 
 
 @router.post(

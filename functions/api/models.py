@@ -451,6 +451,79 @@ class Journey(JourneySummary):
     ended: dict[str, int]
 
 
+class About(BaseModel):
+    """About how many people, with 95 % from `low` to `high`."""
+
+    people: int
+    low: int
+    high: int
+
+
+class Held(About):
+    """People whose letter waits, and for what."""
+
+    why: str
+    says: str
+
+
+class WatchedStep(BaseModel):
+    """A step, who waits at it, and when the next of them goes on. `counted`: how many the last walk found there."""
+
+    step: int
+    says: str
+    waiting: About
+    counted: int | None
+    next: str | None
+    held: list[Held]
+
+
+class Due(About):
+    """People who go on within a time."""
+
+    within: str
+
+
+class Ended(About):
+    """People whose enrolment ended last, and how."""
+
+    how: str
+    says: str
+
+
+class Became(BaseModel):
+    """Letters in a state."""
+
+    state: str
+    why: str
+    letters: int
+
+
+class WatchedJourney(BaseModel):
+    """A journey as of an instant. `exact`: all `people` were looked at, else `sampled` of them; `entered`: whoever is
+    in it or has been; `earlier`: who is in earlier versions; `letters`: those of `readers` people in it; `counted`: the
+    instant of the last walk over everybody."""
+
+    key: str
+    title: str
+    begins: str
+    priority: Literal["high", "normal", "low"]
+    paused: bool
+    version: str
+    as_of: str
+    counted: str | None
+    people: int
+    sampled: int
+    exact: bool
+    enrolled: About
+    entered: About
+    earlier: About
+    steps: list[WatchedStep]
+    due: list[Due]
+    ended: list[Ended]
+    letters: list[Became]
+    readers: int
+
+
 class JourneyRequest(BaseModel):
     """Who is to enter; ``properties`` are those of the event that begins it."""
 

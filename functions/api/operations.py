@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contract import READ, answers, routes
+from contract import READ, WRITE, answers, routes
 from models import Clock, Job
 from tailor.edges import runtime
 from tailor.flows import refresh, walk
@@ -20,6 +20,19 @@ router = routes()
 def jobs() -> list[Job]:
     """The newest job of each kind: how far it is, and when it may be done."""
     return [Job(**job.to_json()) for job in walk.jobs(runtime.store()).values()]
+
+
+@router.post(
+    "/api/jobs/count",
+    summary="Count everybody now",
+    tags=["operations"],
+    security=WRITE,
+    responses=answers(),
+)
+def count() -> Job:
+    """Who is in which segment, and where in which journey: exactly, in minutes, as each night. `GET /api/jobs` says how
+    far it is."""
+    return Job(**walk.begin_count(runtime.store(), now=runtime.now()).to_json())
 
 
 @router.get(

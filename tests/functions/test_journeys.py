@@ -15,6 +15,8 @@ from gateway import ADMIN, ask, served
 from shop import SHOP
 from tailor.cli.main import main
 from tailor.edges import runtime
+from tailor.flows import watch
+from tailor.flows.audience import sample
 from tailor.flows.publish import publish
 from tailor.kernel.instants import DAY, HOUR, iso
 from world import CONTEXT, World, app
@@ -93,6 +95,78 @@ def test_a_journey_is_told_in_english_with_how_many_wait_where(shop: World) -> N
     assert "Goal when 'Order Completed' happens." in tour["outline"]
     summary = next(one for one in ask("GET", "/api/journeys")[1] if one["key"] == "tour")
     assert (summary["enrolled"], summary["counted"]) == (2, iso(shop.now))
+
+
+def watched(shop: World) -> dict[str, Any]:
+    status, found = ask("GET", "/api/journeys/tour/watch")
+    assert status == 200, found
+    return dict(found)
+
+
+def lives_through(shop: World, *, twice: bool = False) -> dict[str, Any]:
+    """Three enter; one reaches the goal, one gets the first letter of the tour by day, one only when night is over."""
+    document = deepcopy(DOCUMENT)
+    document["templates"]["deal"] = {"topic": "deals", "subject": "A deal", "html": "<p>A deal</p>"}
+    document["calendar"] = {"quiet": {"from": "05:00", "until": "14:00"}}
+    document["journeys"]["tour"]["steps"] = [{"wait": "3d"}, {"send": "deal"}, {"wait": "3d"}, {"send": "receipt"}]
+    push(shop, document)
+    for user, zone in (("u-1", "UTC"), ("u-2", "Asia/Tokyo"), ("u-3", "UTC")):
+        who = (("user_id", user), ("email", f"{user}@example.com"))
+        told = {"traits": {"time_zone": zone}, "consent": [("marketing", "granted")]}
+        shop.arrive(shop.event("Identify", *who, kind="identify", **told), shop.event("Signed Up", *who))
+    shop.pump(twice=twice)
+    shop.now += HOUR
+    shop.arrive(shop.event("Order Completed", ("user_id", "u-3"), properties={"order_id": "1"}))
+    shop.pump(twice=twice)
+    shop.tick(shop.now + 3 * DAY)
+    shop.pump(twice=twice)
+    shop.tick()
+    shop.pump(twice=twice)
+    return watched(shop)
+
+
+def test_a_journey_is_watched_as_it_is(shop: World) -> None:
+    found = lives_through(shop)
+    assert (found["exact"], found["as_of"]) == (True, iso(shop.now))
+    assert (found["enrolled"]["people"], found["entered"]["people"]) == (2, 3)
+    assert [step["waiting"]["people"] for step in found["steps"]] == [0, 1, 1, 0]
+    (held,) = found["steps"][1]["held"]
+    assert (held["why"], held["people"], held["says"]) == ("quiet-hours", 1, "it is night where they are")
+    assert found["steps"][1]["next"] == "2026-11-27T14:00:00.000Z"
+    assert [(one["how"], one["people"]) for one in found["ended"]] == [("goal", 1)]
+    assert [(one["within"], one["people"]) for one in found["due"]] == [("a day", 1), ("later", 1)]
+    assert found["letters"] == [{"state": "DELIVERED", "why": "", "letters": 1}]
+
+
+def test_what_runs_twice_or_is_killed_is_watched_as_once(worlds: Any) -> None:
+    with worlds() as shop:
+        once = lives_through(shop)
+        calls = shop.gate.calls
+    with worlds() as other:
+        assert lives_through(other, twice=True) == once
+    for kill_at in range(20, calls - 20, calls // 6):
+        with worlds() as other:
+            other.gate.kill_at = kill_at
+            assert lives_through(other) == once, f"killed after call {kill_at} of {calls}"
+
+
+def test_of_many_people_a_sample_tells_and_the_last_count_beside_it(
+    tailor: Run, shop: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(shop, DOCUMENT)
+    signs_up(shop, *(f"u-{number}" for number in range(12)))
+    assert tailor("jobs", "--count")[0] == 0
+    shop.tick()
+    monkeypatch.setattr(watch, "sample", lambda store: sample(store, 5))
+    found = watched(shop)
+    step = found["steps"][0]
+    assert (found["exact"], found["sampled"], step["counted"]) == (False, 5, 12)
+    assert step["waiting"]["low"] < 12 <= step["waiting"]["high"]
+    printed = tailor("journey", "watch", "tour", "--once")[1]
+    assert "by a sample of 5" in printed
+    assert "COUNTED" in printed
+    assert json.loads(tailor("journey", "watch", "tour", "--json")[1])["key"] == "tour"
+    assert "did you mean 'tour'?" in tailor("journey", "watch", "toor", "--once")[2]
 
 
 def test_before_anybody_was_counted_nobody_says_how_many(shop: World) -> None:

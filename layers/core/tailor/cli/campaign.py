@@ -11,7 +11,7 @@ from typing import Any
 
 from tailor.cli import sending
 from tailor.cli.operate import Desk
-from tailor.cli.text import columns, local, paint, section
+from tailor.cli.text import about, columns, local, paint, section
 from tailor.kernel.instants import DAY, HOUR, MINUTE, SECOND
 
 BAR = 40
@@ -149,12 +149,10 @@ def _reckoned(found: dict[str, Any]) -> list[str]:
 
 
 def _many(counted: dict[str, Any]) -> str:
-    """``1,200``, ``about 1,200 (1,100 to 1,300)``, ``under 10``."""
+    """As :func:`about`, and ``under 10`` where they are too few to be told of."""
     if counted["below"] is not None:
         return f"under {counted['below']}"
-    if counted["low"] == counted["high"]:
-        return f"{counted['people']:,}"
-    return f"about {counted['people']:,} ({counted['low']:,} to {counted['high']:,})"
+    return about(counted)
 
 
 def _lasts(span: int) -> str:

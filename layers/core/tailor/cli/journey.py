@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from tailor.cli import programme
 from tailor.cli.operate import Desk
 from tailor.cli.sending import Unsendable, one_document
-from tailor.cli.text import columns, local, paint, section
+from tailor.cli.text import about, columns, local, paint, section
 from tailor.flows.prove import prove, scenarios
 from tailor.flows.publish import check
 from tailor.kernel.errors import Rejected
@@ -21,6 +22,8 @@ from tailor.kernel.program import Program
 from tailor.rules.compiled import Compiled
 from tailor.rules.outline import outline
 
+CLEAR = "\x1b[H\x1b[J"
+"""Begins at the top of a terminal, and wipes what is there."""
 SCENARIOS = "scenarios"
 """The folder of a programme with its scenarios, ``*.toml``."""
 
@@ -42,6 +45,10 @@ def add_parser(commands: Any, command: Callable[..., Any], reading: argparse.Arg
     command(journey, "list", bound(_list), "List journeys", reading)
     shown = command(journey, "show", bound(_show), "Say what a journey does and how many are where in it", reading)
     shown.add_argument("key", metavar="JOURNEY")
+    watched = command(journey, "watch", bound(_watch), "Show who is where in it now, again and again", reading)
+    watched.add_argument("key", metavar="JOURNEY")
+    watched.add_argument("--once", action="store_true", help="show it once; --json does so too")
+    watched.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="how often to look (5)")
     tried = command(journey, "try", bound(_try), "Say what will become of a person if only time passes", reading)
     tried.add_argument("who", metavar="EMAIL", help=who)
     tried.add_argument("--for", dest="span", default="30d", metavar="SPAN", help="how far to look (30d)")
@@ -130,6 +137,44 @@ def _show(arguments: argparse.Namespace, desk: Desk) -> int:
         ]
 
     return desk.show(arguments, desk.client(arguments).get("journeys", arguments.key), lines)
+
+
+def _watch(arguments: argparse.Namespace, desk: Desk) -> int:
+    client = desk.client(arguments)
+    try:
+        while True:
+            found = client.get("journeys", arguments.key, "watch")
+            if arguments.once or arguments.json:
+                return desk.show(arguments, found, _watched)
+            print(CLEAR if sys.stdout.isatty() else "", *_watched(found), sep="\n", flush=True)
+            time.sleep(arguments.every)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _watched(found: dict[str, Any]) -> list[str]:
+    basis = "all" if found["exact"] else f"a sample of {found['sampled']:,}, right 95 times in 100,"
+    state = paint("paused", "yellow") if found["paused"] else paint("runs", "green")
+    steps: list[tuple[Any, ...]] = []
+    for step in found["steps"]:
+        counted = () if found["exact"] else (step["counted"],)
+        steps.append((step["step"], about(step["waiting"]), *counted, local(step["next"]), step["says"]))
+        steps += [("", about(held), *("",) * len(counted), "held", held["says"]) for held in step["held"]]
+    head = ("STEP", "NOW", *(() if found["exact"] else ("COUNTED",)), "NEXT", "")
+    people = [("in it", about(found["enrolled"])), ("entered ever", about(found["entered"]))]
+    people += [("in earlier versions", about(found["earlier"]))] if found["earlier"]["people"] else []
+    return [
+        f"{paint(found['key'] + ': ' + found['title'], 'bold')}  {state}, {found['priority']} priority",
+        f"{local(found['as_of'])}, by {basis} of {found['people']:,} people; counted last {local(found['counted'])}",
+        *section("People", people),
+        *section("Steps", [head, *steps]),
+        *section("Go on within", [(one["within"], about(one)) for one in found["due"]]),
+        *section("Ended last", [(about(one), one["says"]) for one in found["ended"]]),
+        *section(
+            f"Letters of {found['readers']:,} of them",
+            [(one["state"], one["letters"], one["why"]) for one in found["letters"]],
+        ),
+    ]
 
 
 def _try(arguments: argparse.Namespace, desk: Desk) -> int:

@@ -73,7 +73,8 @@ def add_parser(commands: Any, command: Callable[..., Any], reading: argparse.Arg
     replay.add_argument("id", metavar="ID")
     replay.add_argument("--since", required=True, metavar="TIME", help="ISO 8601; at most 30 days back")
     replay.add_argument("--everything", action="store_true", help="what did arrive too")
-    command(commands, "jobs", bound(_jobs), "Show walks over everybody and how far they are", reading)
+    jobs = command(commands, "jobs", bound(_jobs), "Show walks over everybody and how far they are", reading)
+    jobs.add_argument("--count", action="store_true", help="begin to count everybody's segments and journeys")
     command(commands, "clock", bound(_clock), "Show how late the clock is", reading)
 
 
@@ -258,7 +259,10 @@ def _jobs(arguments: argparse.Namespace, desk: Desk) -> int:
         )
         return columns([("JOB", "STATE", "PEOPLE", "DONE AT", "COUNTS"), *rows])
 
-    return desk.show(arguments, desk.client(arguments).get("jobs"), lines)
+    client = desk.client(arguments)
+    if arguments.count:
+        client.post("jobs", "count", body={})
+    return desk.show(arguments, client.get("jobs"), lines)
 
 
 def _clock(arguments: argparse.Namespace, desk: Desk) -> int:

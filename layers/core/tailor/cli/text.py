@@ -44,6 +44,13 @@ def section(title: str, rows: Iterable[Sequence[Any]]) -> list[str]:
     return ["", paint(title, "bold"), *lines] if lines else []
 
 
+def about(counted: Mapping[str, Any]) -> str:
+    """How many people, with the margin where it is a sample that tells: ``1,200``, ``about 1,200 (1,100 to 1,300)``."""
+    if counted["low"] == counted["high"]:
+        return f"{counted['people']:,}"
+    return f"about {counted['people']:,} ({counted['low']:,} to {counted['high']:,})"
+
+
 def brief(value: Mapping[str, Any], room: int = 90) -> str:
     """An object on one line, cut to ``room`` characters."""
     line = ", ".join(f"{name}={_cell(inner)}" for name, inner in value.items())

@@ -82,6 +82,15 @@ def moment(at: int) -> str:
     return f"{datetime.fromtimestamp(at // 1000, UTC):%-d %b %Y %H:%M} UTC"
 
 
+HELD = {
+    "quiet-hours": "it is night where they are",
+    "window": "it is outside the hours of its journey there",
+    "paused": "its journey or campaign is paused",
+    "capped": "a frequency cap leaves no room",
+    "stopped": "SES takes nothing from this account for a while",
+}
+"""Reason of :mod:`tailor.rules.eligibility` for which a letter leaves later → in words."""
+
 REASONS = {
     "no-email": ("there is no e-mail address to send to", "an e-mail address"),
     "no-consent": ("they do not permit it", "their consent"),

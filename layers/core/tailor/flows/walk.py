@@ -7,6 +7,8 @@ done again. Doing a page again changes nothing: who is right already is not writ
 ``backfill``
     follows every publication: people decided by another program are decided again. Where the new rules need counters
     that the old did not keep, each person's history is rebuilt from the event rows first.
+``count``
+    on request counts who is in which segment and where in which journey, as the others do in passing.
 ``audit``
     each night re-decides every person from all their event rows, by brute force, and compares. What differs is
     counted, repaired in the same write, logged, and told as the fact ``audit.disagreed``.
@@ -140,6 +142,15 @@ def begin_audit(store: Store, *, now: int) -> None:
     _keep(Job("audit", known.version, rebuild=True, started=now, total=store.headcount(), touched=now), store)
 
 
+def begin_count(store: Store, *, now: int) -> Job:
+    """Begin to count everybody; a count that is still going is left to go on. Answers the job."""
+    known = jobs(store).get("count", Job("count"))
+    if known.started and not known.finished:
+        return known
+    begun = Job("count", known.version, started=now, total=store.headcount(), touched=now)
+    return begun if _keep(begun, store) else begin_count(store, now=now)
+
+
 def work(
     store: Store,
     compiled: Callable[[], Compiled],
@@ -160,7 +171,7 @@ def work(
     """
     worked = Worked()
     known = jobs(store)
-    for name in ("backfill", "audit"):
+    for name in ("backfill", "count", "audit"):
         job = known.get(name)
         if job is None or job.finished:
             continue

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tailor.edges.store import Store
-from tailor.flows.finding import Finding, failing, moment
+from tailor.flows.finding import HELD, Finding, failing, moment
 from tailor.kernel.event import Event
 from tailor.kernel.instants import HOUR, NEVER, iso, spell
 from tailor.kernel.journey import Journey, Occurrence, Send, WaitEvent
@@ -90,16 +90,9 @@ class Standing:
         return Finding("waiting", f"{entered}; its next step is due on {moment(wake)}{doing}.", "", wake, facts)
 
     def _put_off(self, journey: Journey, so: str, enrolment: Mapping[str, Any]) -> Finding:
-        """A letter that the step itself has put off; asked again, so that the reason is that of now."""
-        former = journey.former.get(enrolment["version"])
-        course = journey.course if enrolment["version"] == journey.course.version else former
-        step = course.steps[enrolment["step"]] if course else None
-        until: int = enrolment["wake"]
-        why = "put off"
-        if isinstance(step, Send) and (template := self.compiled.program.templates.get(step.template)):
-            terms = Terms(journey.window, journey.calendar, patient=step.capped == "wait")
-            why = when(self.person, "", template, terms, self.compiled.program, now=self.now).why or why
-        return put_off(so, why, until, {"journey": journey.key, "planned": iso(enrolment["planned"])})
+        """A letter that the step itself has put off."""
+        why = held(self.person, journey, enrolment, self.compiled, now=self.now) or "put off"
+        return put_off(so, why, enrolment["wake"], {"journey": journey.key, "planned": iso(enrolment["planned"])})
 
     def _exits(self, journey: Journey) -> list[Finding]:
         rule = self.compiled.exits.get(journey.key)
@@ -263,14 +256,23 @@ def enrolments(person: Person, journey: str) -> dict[str, dict[str, Any]]:
     return {key: one for key, one in person.enrolments.items() if key.partition("#")[0] == journey}
 
 
+def held(person: Person, journey: Journey, enrolment: Mapping[str, Any], compiled: Compiled, *, now: int) -> str:
+    """Why the letter at which an enrolment stands has been put off, ``""`` where none is; asked again, so that the
+    reason is that of now."""
+    if "planned" not in enrolment:
+        return ""
+    former = journey.former.get(enrolment["version"])
+    course = journey.course if enrolment["version"] == journey.course.version else former
+    step = course.steps[enrolment["step"]] if course else None
+    if not isinstance(step, Send) or (template := compiled.program.templates.get(step.template)) is None:
+        return ""
+    terms = Terms(journey.window, journey.calendar, patient=step.capped == "wait")
+    return when(person, "", template, terms, compiled.program, now=now).why
+
+
 def put_off(so: str, why: str, until: int, facts: Mapping[str, Any]) -> Finding:
     """A letter that leaves later."""
     code, _, part = why.partition(": ")
-    because = {
-        "quiet-hours": "it is night where they are",
-        "window": "it is outside the hours of its journey there",
-        "paused": "its journey or campaign is paused",
-        "capped": f"the frequency cap {part!r} leaves no room",
-    }.get(code, "it may not leave yet")
+    because = HELD.get(code, "it may not leave yet") + (f" ({part})" if part else "")
     sentence = f"{so}, and is put off until {moment(until)}, because {because}."
     return Finding("put-off", sentence, f"time, until {moment(until)}", until, {**facts, "why": why})
