@@ -247,6 +247,9 @@ class CampaignRequest(Strict):
     capped: Literal["skip", "wait"] | None = Field(
         None, description="What happens where a frequency cap leaves no room"
     )
+    priority: Literal["high", "normal", "low"] | None = Field(
+        None, description="To known letters of journeys above it, it leaves the room under a cap; `low` by itself"
+    )
 
 
 class Campaign(BaseModel):

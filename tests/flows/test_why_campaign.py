@@ -12,7 +12,7 @@ from tailor.edges import runtime
 from tailor.flows import broadcast
 from tailor.flows.why import why
 from tailor.kernel.errors import Rejected
-from tailor.kernel.instants import DAY, MINUTE, iso
+from tailor.kernel.instants import DAY, HOUR, MINUTE, iso
 from world import CONTEXT, World, app
 
 DOCUMENT: dict[str, Any] = deepcopy(SHOP)
@@ -127,3 +127,23 @@ def test_who_came_into_the_audience_afterwards(crowd: World) -> None:
 def test_a_name_that_is_none_is_told_with_the_nearest(crowd: World) -> None:
     with pytest.raises(Rejected, match="or campaign 'sales'; did you mean 'sale'"):
         ask(crowd, "ada", "sales")
+
+
+def test_who_is_about_to_get_a_letter_that_matters_more(crowd: World) -> None:
+    document = deepcopy(DOCUMENT)
+    document["caps"] = {"daily": {"most": 1, "within": "24h"}}
+    document["journeys"]["cart"] = {"trigger": {"event": "Cart Viewed"}, "steps": [{"wait": "3h"}, {"send": "sale"}]}
+    crowd.publish(document)
+    crowd.arrive(crowd.event("Cart Viewed", ("user_id", "ada")))
+    crowd.pump()
+    broadcast.start("sale", crowd.store, runtime.compiled(), now=crowd.now)
+    crowd.now += MINUTE
+    app("campaign").handler({"job": "campaigns"}, CONTEXT)
+    crowd.pump()
+    answer, (row,) = ask(crowd, "ada")
+    assert (row["state"], row["why"]) == ("SKIPPED", "yields: cart")
+    assert "a letter of a higher priority was to come (cart)" in answer["sentence"]
+    assert crowd.ses.mails == []
+    crowd.tick(crowd.now + 3 * HOUR)
+    crowd.pump()
+    assert [mail["tags"]["tailor_journey"] for mail in crowd.ses.mails] == ["cart"]

@@ -21,7 +21,7 @@ START = parse_instant("2026-03-25T07:00:00Z")
 FOLDER = Path(__file__).with_name("journeys")
 PROGRAMS = {
     name: Compiled(Program.of([tomllib.loads((FOLDER / f"{name}.toml").read_text())["program"]]))
-    for name in ("steps", "caps", "local_time")
+    for name in ("steps", "caps", "local_time", "priorities")
 }
 HAPPENING: dict[str, list[dict[str, Any]]] = {
     "steps": [
@@ -45,6 +45,15 @@ HAPPENING: dict[str, list[dict[str, Any]]] = {
         {"name": "Deal"},
         {"name": "Patient"},
         {"name": "Moved", "traits": {"country": "DE"}},
+        {"name": "Order Completed"},
+    ],
+    "priorities": [
+        {"name": "Cart Viewed"},
+        {"name": "Product Viewed"},
+        {"name": "Product Added"},
+        {"name": "News"},
+        {"name": "Great News"},
+        {"name": "Patient"},
         {"name": "Order Completed"},
     ],
     "local_time": [
@@ -98,3 +107,16 @@ def test_the_order_of_arrival_within_one_delivery_is_no_matter(program: str, dat
     events = [event(number, START + minute * MINUTE, **one) for number, (one, minute) in enumerate(drawn)]
     shuffled = data.draw(st.permutations(events))
     assert told(program, list(shuffled)) == told(program, events)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_who_is_known_to_come_is_not_kept_out_by_a_lower_priority(data: st.DataObject) -> None:
+    drawn = data.draw(st.lists(st.tuples(st.sampled_from(["Cart Viewed", "News", "Patient"]), MINUTES), max_size=8))
+    happened = told("priorities", [event(n, START + at * MINUTE, name=name) for n, (name, at) in enumerate(drawn)])
+    entered = [one.at for one in happened if one.what == "entered" and one.name == "cart"]
+    sent = [(one.at, one.name) for one in happened if one.what == "letter"]
+    for late in (one for one in happened if one.what == "skipped" and one.name == "cart"):
+        began = max(at for at in entered if at < late.at)
+        took = [(at, name) for at, name in sent if late.at - DAY < at <= late.at]
+        assert all(at < began or name == "cart" for at, name in took), (late, took)

@@ -87,6 +87,7 @@ HELD = {
     "window": "it is outside the hours of its journey there",
     "paused": "its journey or campaign is paused",
     "capped": "a frequency cap leaves no room",
+    "yields": "a frequency cap leaves room for one, and a letter of a higher priority is to come",
     "stopped": "SES takes nothing from this account for a while",
 }
 """Reason of :mod:`tailor.rules.eligibility` for which a letter leaves later → in words."""
@@ -99,6 +100,10 @@ REASONS = {
     "template-gone": ("the template was no longer in force", "the template in force"),
     "late": ("that was too late for it to be of use", "a later 'not_after'"),
     "capped": ("a frequency cap left no room for it", "fewer letters before it, or another cap"),
+    "yields": (
+        "a frequency cap left room for one, and a letter of a higher priority was to come",
+        "a higher priority, or another cap",
+    ),
     "no-window": ("its window lies in the quiet hours and never opens", "another window, or other quiet hours"),
     "cancelled": ("its campaign was cancelled", "another campaign"),
     "holdout": ("they are in the share that gets no letter, for comparison", "another share"),

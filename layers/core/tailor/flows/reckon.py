@@ -39,6 +39,7 @@ _LATER = {
     "quiet-hours": "it is night where they are",
     "window": "it is outside the hours of the campaign where they are",
     "capped": "they wait for room under a frequency cap",
+    "yields": "a letter of a higher priority comes first",
 }
 
 

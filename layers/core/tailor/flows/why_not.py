@@ -22,6 +22,7 @@ from tailor.rules.consent import View, permits, view
 from tailor.rules.eligibility import Terms, when, where_of
 from tailor.rules.journeys import NEWS, REQUESTED
 from tailor.rules.outline import begins, happens, named, says
+from tailor.rules.priority import coming
 
 _ENDED = {
     "refused": ("they refused every letter of it", "their consent"),
@@ -267,7 +268,8 @@ def held(person: Person, journey: Journey, enrolment: Mapping[str, Any], compile
     if not isinstance(step, Send) or (template := compiled.program.templates.get(step.template)) is None:
         return ""
     terms = Terms(journey.window, journey.calendar, patient=step.capped == "wait")
-    return when(person, "", template, terms, compiled.program, now=now).why
+    ahead = coming(person, template, journey.priority, compiled.program, now=now)
+    return when(person, "", template, terms, compiled.program, ahead=ahead, now=now).why
 
 
 def put_off(so: str, why: str, until: int, facts: Mapping[str, Any]) -> Finding:

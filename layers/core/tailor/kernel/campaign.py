@@ -5,12 +5,13 @@ A campaign of a programme document, or of ``POST /api/campaigns``::
     {"title": "Spring sale", "template": "spring", "audience": {"segment": "outdoor"},
      "at": "2026-12-01T09:00", "local": true, "not_after": "2d",
      "holdout": 0.05, "throttle": 20000, "ramp": [500, 2000, 8000],
-     "window": {"from": "09:00", "until": "18:00"}, "capped": "wait"}
+     "window": {"from": "09:00", "until": "18:00"}, "capped": "wait", "priority": "low"}
 
 Only ``template`` and ``audience`` must be there. ``at`` is an instant, or with ``local`` the time on each recipient's
 own clock; without it the campaign begins when it is started. ``holdout`` is the share that gets no letter, always the
 same people. ``throttle`` is letters an hour; ``ramp`` those of the first, second, … hour, after which the throttle
-holds. ``not_after`` is how long after the beginning a letter is still of use.
+holds. ``not_after`` is how long after the beginning a letter is still of use. ``priority`` is as of a journey, ``low``
+unless it says otherwise: to letters of journeys above it that are known to come its own leave the room under a cap.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import Fields
 from tailor.kernel.instants import DAY, HOUR, NEVER, parse_instant
-from tailor.kernel.journey import ANY_TIME, Calendar, Window
+from tailor.kernel.journey import ANY_TIME, PRIORITIES, Calendar, Window
 from tailor.kernel.journey_document import read_window
 
 EARLIEST = 14 * HOUR
@@ -52,6 +53,7 @@ class Campaign:
     window: Window | None = None
     patient: bool = False
     calendar: Calendar = ANY_TIME
+    priority: str = "low"
 
     def begins(self, *, now: int) -> int:
         """When its first letters may leave, if it is started at ``now``."""
@@ -110,6 +112,7 @@ def read_campaign(key: str, fields: Fields, calendar: Calendar) -> Campaign:
         read_window(Fields(window, f"{fields.pointer}/window")) if window is not None else None,
         fields.text("capped", "skip", among=("skip", "wait")) == "wait",
         calendar,
+        fields.text("priority", "low", among=PRIORITIES),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tailor.kernel.instants import DAY
+from tailor.kernel.keys import share
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 EVERY_DAY = frozenset(range(7))
@@ -105,6 +106,15 @@ class Split:
     """Go to one of ``(step, weight)``, weights in per cent; the same person goes the same way each time."""
 
     shares: tuple[tuple[str, float], ...]
+
+    def way(self, *about: str) -> str:
+        """The step that ``about`` leads to: person, journey and place."""
+        at = share(*about) * sum(weight for _, weight in self.shares)
+        for step, weight in self.shares:
+            if at < weight:
+                return step
+            at -= weight
+        return self.shares[-1][0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +246,7 @@ class Journey:
     entry : rule that must hold to enter.
     exit_when : watched all the time, a rule or an event after entry: once true, the enrolment ends.
     goal : the same, counted as success.
-    priority : which letter goes first where a cap leaves room for one.
+    priority : which letter has the room that a cap leaves, see :mod:`tailor.rules.priority`.
     window : local times at which its letters may leave.
     paused : whether nobody enters and those in it stand still; what ends them goes on being watched.
     """

@@ -20,6 +20,7 @@ from tailor.rules.consent import view
 from tailor.rules.effects import Effects
 from tailor.rules.eligibility import Terms, count, eligible, when, where_of
 from tailor.rules.journeys import RETRY
+from tailor.rules.priority import coming
 from tailor.rules.segments import Rule
 
 SCHEDULED = "scheduled"
@@ -80,7 +81,8 @@ def offer(person: Person, run: Run, program: Program, *, suppressed: str | None,
         return Offer("template-gone" if template is None else why)
     due = max(now, planned(person, campaign, program, now=now))
     terms = Terms(campaign.window, campaign.calendar, campaign.deadline(run.begun), campaign.patient)
-    verdict = when(person, run.message(person.id), template, terms, program, now=due)
+    ahead = coming(person, template, campaign.priority, program, now=due)
+    verdict = when(person, run.message(person.id), template, terms, program, ahead=ahead, now=due)
     if verdict.why and not verdict.later:
         return Offer(verdict.why)
     leaves = verdict.at if verdict.later else due

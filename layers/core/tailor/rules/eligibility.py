@@ -15,6 +15,8 @@ reason                          what stands in the way                          
 ``no-consent: PURPOSE:TOPIC``   the person does not permit it, or has objected                        never
 ``late``                        its ``not_after`` has passed, or will have when it could leave        never
 ``capped: KEY``                 a frequency cap leaves no room (transactional letters have none)      never, later
+``yields: JOURNEY``             the room is left to a letter of a higher priority that is known to    never, later
+                                come before the cap has forgotten this one
 ``no-window``                   windows and quiet hours that never fit each other                     never
 ``paused``                      its journey stands still; asked again each :data:`PAUSE`              later
 ``quiet-hours``, ``window``     it is night where they are, or not the hour of journey or campaign    later
@@ -23,7 +25,7 @@ reason                          what stands in the way                          
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -65,6 +67,15 @@ FREQUENCIES = {
 
 GO = Verdict()
 """Nothing stands in the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A letter of a higher priority that is known to leave ``at`` an instant; see :mod:`tailor.rules.priority`."""
+
+    at: int
+    topic: str
+    journey: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +142,31 @@ def eligible(person: Person, template: Template | None, program: Program, *, sup
     return ""
 
 
-def when(person: Person, message: str, template: Template, terms: Terms, program: Program, *, now: int) -> Verdict:
-    """When a letter may leave, by deadlines, caps, windows and quiet hours."""
+def when(
+    person: Person,
+    message: str,
+    template: Template,
+    terms: Terms,
+    program: Program,
+    *,
+    ahead: Sequence[Coming] = (),
+    now: int,
+) -> Verdict:
+    """When a letter may leave, by deadlines, caps, windows and quiet hours; ``ahead`` are those it has to give way to,
+    if it has no place under the caps yet."""
     if now > terms.not_after:
         return Verdict("late")
     leave = leaves(person, terms, template, program, now=now)
     if leave.why and not leave.later:
         return leave
-    cap, room = capped(person, message, template, program, now=leave.at if leave.later else now)
-    if cap and not terms.patient:
-        return Verdict(f"capped: {cap}")
-    verdict = Verdict(f"capped: {cap}", room) if cap else leave
+    at = leave.at if leave.later else now
+    cap, room = capped(person, message, template, program, now=at)
+    why = f"capped: {cap}" if cap else ""
+    if not cap and (higher := yields(person, template, ahead, program, now=at)) is not None:
+        why, room = f"yields: {higher.journey}", higher.at
+    if why and not terms.patient:
+        return Verdict(why)
+    verdict = Verdict(why, room) if why else leave
     return Verdict("late") if verdict.why and verdict.at > terms.not_after else verdict
 
 
@@ -175,7 +200,7 @@ def capped(person: Person, message: str, template: Template, program: Program, *
     mine = (person.letters[message][0], message) if message in person.letters else (NEVER, message)
     before = [(at, topic) for one, (at, topic) in person.letters.items() if (at, one) < mine]
     worst, room = "", now
-    for cap in (*program.caps.values(), *own_caps(person, program, now=now)):
+    for cap in caps_of(person, program, now=now):
         if cap.topic and cap.topic != template.topic:
             continue
         counted = sorted(at for at, topic in before if at > now - cap.within and cap.topic in ("", topic))
@@ -184,10 +209,37 @@ def capped(person: Person, message: str, template: Template, program: Program, *
     return worst, room
 
 
+def caps_of(person: Person, program: Program, *, now: int) -> tuple[Cap, ...]:
+    """The frequency caps that hold for a person."""
+    return (*program.caps.values(), *own_caps(person, program, now=now))
+
+
+def remembered(person: Person, program: Program, *, now: int) -> int:
+    """For how long, in ms, a letter counts for any cap; 0 where there is none."""
+    return max((cap.within for cap in caps_of(person, program, now=now)), default=0)
+
+
+def yields(person: Person, template: Template, ahead: Sequence[Coming], program: Program, *, now: int) -> Coming | None:
+    """The first of the letters ``ahead``, the soonest first, whose place one of ``template`` would take at ``now``."""
+    for cap in caps_of(person, program, now=now) if ahead else ():
+        if cap.topic and cap.topic != template.topic:
+            continue
+        placed = [at for at, topic in person.letters.values() if cap.topic in ("", topic)]
+        for one in ahead:
+            if cap.topic not in ("", one.topic) or one.at <= now:
+                continue
+            beside = sum(one.at - cap.within < at <= one.at for at in placed)
+            if beside >= cap.most:
+                continue
+            if beside + 1 == cap.most and one.at - cap.within < now:
+                return one
+            placed.append(one.at)
+    return None
+
+
 def count(person: Person, message: str, template: Template, program: Program, *, now: int) -> None:
     """Give a letter that is about to be owed its place under the frequency caps."""
-    caps = (*program.caps.values(), *own_caps(person, program, now=now))
-    memory = max((cap.within for cap in caps), default=0)
+    memory = remembered(person, program, now=now)
     if template.kind == "marketing" and memory:
         person.letters = {one: place for one, place in person.letters.items() if place[0] > now - memory}
         person.letters[message] = [now, template.topic]

@@ -36,13 +36,14 @@ from tailor.kernel.journey import (
     WaitLocal,
     Webhook,
 )
-from tailor.kernel.keys import message_id, share
+from tailor.kernel.keys import message_id
 from tailor.kernel.person import Person
 from tailor.rules.calendar import anniversary, next_time
 from tailor.rules.compiled import Compiled
 from tailor.rules.consent import View, view
 from tailor.rules.effects import Effects
 from tailor.rules.eligibility import GO, Terms, count, purpose_of, when, where_of
+from tailor.rules.priority import coming
 
 RETRY = 40 * MINUTE
 """An owed message nobody reported on is handed over again after this, then after 4, 16, ... times as long."""
@@ -193,7 +194,8 @@ class Walk:
     def advance(self) -> int:
         """Take every step that is due; answers the next instant at which one will be.
 
-        Where a cap leaves room for one letter the journey of the higher priority comes first, then who waits longest.
+        At one instant the journey of the higher priority comes first, then who waits longest. To letters of a higher
+        priority that are known to come the others leave the room, see :mod:`tailor.rules.priority`.
         """
         due = self.celebrate()
         done: set[tuple[str, int]] = set()
@@ -264,8 +266,8 @@ class Walk:
                         if rule.holds(self._view(), now=self.now)[0]:
                             there = course.place(target, here)
                             break
-                case Split(shares):
-                    there = course.place(_chosen(shares, self.person.id, journey.key, str(here)), here)
+                case Split():
+                    there = course.place(step.way(self.person.id, journey.key, str(here)), here)
                 case Set(values):
                     self._set(_filled(values, enrolment))
                 case Webhook(name, properties):
@@ -317,7 +319,8 @@ class Walk:
         message, verdict = self._message(key, course, here), GO
         if template := program.templates.get(step.template):
             terms = Terms(journey.window, journey.calendar, deadline, step.capped == "wait")
-            verdict = when(person, message, template, terms, program, now=self.now)
+            ahead = coming(person, template, journey.priority, program, now=self.now)
+            verdict = when(person, message, template, terms, program, ahead=ahead, now=self.now)
             if verdict.later:
                 enrolment["planned"], enrolment["wake"] = planned, verdict.at
                 return None
@@ -439,13 +442,3 @@ def _given(path: str, event: Event | None, other: Mapping[str, Any]) -> Any:
 def _filled(values: Mapping[str, Any], enrolment: Mapping[str, Any]) -> dict[str, Any]:
     about = enrolment.get("about", {})
     return {name: about.get(value.path) if isinstance(value, Given) else value for name, value in values.items()}
-
-
-def _chosen(shares: tuple[tuple[str, float], ...], *about: str) -> str:
-    """The step a person goes to: the same one each time."""
-    at = share(*about) * sum(weight for _, weight in shares)
-    for step, weight in shares:
-        if at < weight:
-            return step
-        at -= weight
-    return shares[-1][0]
