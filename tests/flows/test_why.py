@@ -125,6 +125,22 @@ def test_no_consent_comes_after_the_trigger_among_the_reasons(shop: World) -> No
     assert answer["reasons"][1]["change"] == "a grant of 'marketing:deals'"
 
 
+@pytest.mark.parametrize(
+    ("consent", "country", "said"),
+    [
+        ((), "DE", "they have said nothing, and the law that holds for them asks for a grant"),
+        ((("marketing", "denied"),), "US", "they have refused it"),
+        ((("marketing", "granted"), ("marketing", "withdrawn", "deals")), "US", "they have refused it"),
+        ((("marketing", "pending"),), "DE", "they have not confirmed it yet"),
+    ],
+)
+def test_what_they_have_said_is_told(shop: World, consent: Any, country: str, said: str) -> None:
+    shop.arrive(joins(shop, consent=consent, country=country))
+    shop.pump()
+    (told,) = [one["sentence"] for one in ask(shop)["reasons"] if one["code"] == "no-consent"]
+    assert said in told
+
+
 def test_due_but_skipped_for_want_of_consent(shop: World) -> None:
     shop.arrive(joins(shop, consent=()), views(shop))
     lets_48_hours_pass(shop)

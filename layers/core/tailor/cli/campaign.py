@@ -123,8 +123,8 @@ def _reckoned(found: dict[str, Any]) -> list[str]:
         ("Letters leave from", local(found["begins"])),
         ("Last letter by", local(found["ends"])),
         ("Takes", "-" if found["takes_ms"] is None else _lasts(found["takes_ms"])),
-        ("Account", f"{limits['per_second'] or 0:g} letters a second, {limits['per_day'] or 0:,g} in 24 hours"),
-        ("Used of them", f"{limits['sent_today'] or 0:,g}"),
+        ("Account", f"{limits['per_second'] or 0:,.4g} letters a second, {_most(limits['per_day'])} in 24 hours"),
+        ("Used of them", f"{limits['sent_today'] or 0:,.0f}"),
     ]
     own = [("Ramp", limits["ramp"])] if limits["ramp"] else []
     own += [("Throttle", f"{limits['throttle']:,} an hour")] if limits["throttle"] else []
@@ -146,6 +146,10 @@ def _reckoned(found: dict[str, Any]) -> list[str]:
         ),
         *(paint(f"! {warning}", "yellow") for warning in found["warnings"]),
     ]
+
+
+def _most(letters: float | None) -> str:
+    return "any number" if letters is None else f"{letters:,.0f}"
 
 
 def _many(counted: dict[str, Any]) -> str:

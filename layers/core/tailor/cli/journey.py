@@ -160,7 +160,7 @@ def _watched(found: dict[str, Any]) -> list[str]:
         counted = () if found["exact"] else (step["counted"],)
         steps.append((step["step"], about(step["waiting"]), *counted, local(step["next"]), step["says"]))
         steps += [("", about(held), *("",) * len(counted), "held", held["says"]) for held in step["held"]]
-    head = ("STEP", "NOW", *(() if found["exact"] else ("COUNTED",)), "NEXT", "")
+    head = ("STEP", "NOW", *(() if found["exact"] else ("COUNTED",)), "NEXT", "DOES")
     people = [("in it", about(found["enrolled"])), ("entered ever", about(found["entered"]))]
     people += [("in earlier versions", about(found["earlier"]))] if found["earlier"]["people"] else []
     return [

@@ -22,9 +22,11 @@ from tailor.kernel.fields import nearest
 from tailor.kernel.instants import NEVER
 from tailor.kernel.journey import Journey, Send
 from tailor.kernel.person import Person
-from tailor.kernel.program import Program, Template
+from tailor.kernel.program import LAW, Program, Template
 from tailor.rules.compiled import Compiled
+from tailor.rules.consent import REFUSED, grant_of
 from tailor.rules.eligibility import eligible, purpose_of
+from tailor.rules.policy import regime
 
 REACHED = ("SENT", "DELIVERED", "COMPLAINED")
 """States in which a letter counts as got."""
@@ -182,7 +184,7 @@ class _Case:
         email = self.person.email()
         suppressed = self.store.suppressed(email) if email else None
         code = eligible(self.person, template, program, suppressed=suppressed, now=self.now)
-        return [_obstacle(code, key, template, program)] if code else []
+        return [_obstacle(code, key, template, program, self.person)] if code else []
 
 
 def _state(row: Row) -> Finding:
@@ -228,16 +230,29 @@ def _skipped(row: Row, when: str, facts: dict[str, Any]) -> Finding:
     return Finding(code, f"{row['template']!r} was due{when}, but {said}{more}.", change, facts=facts)
 
 
-def _obstacle(code: str, key: str, template: Template | None, program: Program) -> Finding:
+def _obstacle(code: str, key: str, template: Template | None, program: Program, person: Person) -> Finding:
     name, _, detail = code.partition(": ")
     said, change = REASONS[name]
     if name == "no-consent" and template is not None:
-        purpose = program.purposes.get(purpose_of(template, program))
-        basis = "nobody sends it without a grant" if purpose and purpose.basis == "consent" else "they have objected"
-        said, change = f"they do not permit {detail!r}, and {basis}", f"a grant of {detail!r}"
+        basis = _said(person, template, program)
+        said, change = f"they do not permit {detail!r}: {basis}", f"a grant of {detail!r}"
     elif name == "suppressed":
         said = f"the address must not be written to since this happened: {detail}"
     return Finding(name, f"{key!r} could not be sent now: {said}.", change)
+
+
+def _said(person: Person, template: Template, program: Program) -> str:
+    """What they have said about the purpose of a letter, and what follows where they have said nothing."""
+    purpose = purpose_of(template, program)
+    grants = {grant_of(person, purpose), grant_of(person, purpose, template.topic) if template.topic else None}
+    if not grants.isdisjoint(REFUSED):
+        return "they have refused it"
+    if "pending" in grants:
+        return "they have not confirmed it yet"
+    known = program.purposes.get(purpose)
+    if known is not None and known.basis == LAW:
+        return f"they have said nothing, and the law that holds for them asks for a grant ({regime(person).title})"
+    return "they have said nothing, and nobody sends it without a grant"
 
 
 def _letters(journey: Journey) -> list[str]:

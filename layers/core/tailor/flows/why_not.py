@@ -88,7 +88,8 @@ class Standing:
             sentence = f"{entered}; it waits until {happens(step.occurrence)}, for that until {moment(wake)}."
             return Finding("waiting", sentence, f"the event {named(step.occurrence)}, or time", wake, facts)
         doing = f" ({says(journey, course, enrolment['step'], self.compiled).rstrip('.')})" if course and step else ""
-        return Finding("waiting", f"{entered}; its next step is due on {moment(wake)}{doing}.", "", wake, facts)
+        next_ = "it waits until" if "since" in enrolment else "its next step is due on"
+        return Finding("waiting", f"{entered}; {next_} {moment(wake)}{doing}.", "", wake, facts)
 
     def _put_off(self, journey: Journey, so: str, enrolment: Mapping[str, Any]) -> Finding:
         """A letter that the step itself has put off."""
