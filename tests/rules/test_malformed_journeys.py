@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tailor.flows.publish import Faulty, check
+from tailor.kernel.journey import Window
 from tailor.kernel.program import Program
 from tailor.rules.compiled import Compiled
 
@@ -41,6 +44,32 @@ def test_a_time_zone_that_is_none_is_refused(time_zone: str, hint: str) -> None:
         check({**programme(BOOK["right"]), "calendar": {"time_zone": time_zone}}, [])
     assert refused.value.faults[0].pointer == "/calendar/time_zone"
     assert hint in refused.value.faults[0].detail
+
+
+def minutes(window: Window) -> set[int]:
+    """The minutes of a week at which a window is open, counted one by one."""
+    length = (window.end - window.start) % 1_440
+    return {(day * 1_440 + window.start + m) % 10_080 for day in window.weekdays for m in range(length)}
+
+
+@st.composite
+def windows(draw: st.DrawFn) -> Window:
+    start, end = draw(st.lists(st.integers(0, 47), min_size=2, max_size=2, unique=True))
+    return Window(start * 30, end * 30, frozenset(draw(st.sets(st.integers(0, 6), min_size=1))))
+
+
+@given(windows(), windows())
+def test_a_window_lies_in_another_where_it_has_no_minute_of_its_own(one: Window, other: Window) -> None:
+    assert one.lies_in(other) == (minutes(one) <= minutes(other))
+
+
+def test_a_window_that_quiet_hours_never_let_open_is_refused() -> None:
+    journey = {**BOOK["right"], "window": {"from": "22:00", "until": "23:00"}}
+    night = {"calendar": {"quiet": {"from": "21:00", "until": "08:00"}}}
+    with pytest.raises(Faulty) as refused:
+        check({**programme(journey), **night}, [])
+    assert refused.value.faults[0].pointer == "/journeys/tried/window"
+    check({**programme({**journey, "window": {"from": "20:59", "until": "23:00"}}), **night}, [])
 
 
 @pytest.mark.parametrize("key", ["a b", "a/b", "a#b", ""])

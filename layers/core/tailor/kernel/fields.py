@@ -78,4 +78,5 @@ class Fields:
         """Refuse fields that nobody asked for."""
         for name in self.raw:
             if name not in self._asked:
-                raise self.fail(f"{name!r} is not known here{nearest(str(name), self._asked)}", str(name))
+                hint = nearest(str(name), self._asked) or f"; what may be here: {', '.join(sorted(self._asked))}"
+                raise self.fail(f"{name!r} is not known here{hint}", str(name))

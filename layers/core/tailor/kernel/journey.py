@@ -17,6 +17,8 @@ PRIORITIES = ("high", "normal", "low")
 NEXT = "next"
 Rule = Mapping[str, Any] | str
 """As people write it, an object or text; the rules read it."""
+_DAY, _WEEK = 1_440, 10_080
+"""In minutes."""
 YEARLY = 300 * DAY
 """``re_entry`` of a journey that begins on a date, unless it says otherwise."""
 
@@ -31,6 +33,20 @@ class Window:
     start: int
     end: int
     weekdays: frozenset[int] = EVERY_DAY
+
+    def lies_in(self, other: Window) -> bool:
+        """Whether it is never open but when ``other`` is."""
+        # Where it is open alone, it begins to be so as it opens, or as the other closes.
+        begins = {(day * _DAY + self.start) % _WEEK for day in self.weekdays}
+        begins |= {(day * _DAY + other.start + other._length) % _WEEK for day in other.weekdays}
+        return not any(self._open(minute) and not other._open(minute) for minute in begins)
+
+    @property
+    def _length(self) -> int:
+        return (self.end - self.start) % _DAY
+
+    def _open(self, minute: int) -> bool:
+        return any((minute - day * _DAY - self.start) % _WEEK < self._length for day in self.weekdays)
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,9 +247,11 @@ def _occurrence(fields: Fields, keyed: str) -> Occurrence:
 def _step(fields: Fields, names: Mapping[str, int], keyed: str) -> Step:
     kinds = [kind for kind in _KINDS if kind in fields.raw]
     if len(kinds) != 1:
+        likely = next((hint for name in fields.raw if name not in _KINDS and (hint := nearest(str(name), _KINDS))), "")
         raise fields.fail(
             "a step is one of {'wait': '1h'}, {'send': TEMPLATE}, {'exit': true}, or one with "
             + ", ".join(kind for kind in _KINDS if kind not in ("wait", "send", "exit"))
+            + likely
         )
     kind = kinds[0]
     value = fields.any(kind)

@@ -484,7 +484,9 @@ def _check_references(program: Program) -> None:
         if cap.topic:
             _known(cap.topic, program.topics, f"/caps/{cap.key}/topic", "topic")
     for campaign in program.campaigns.values():
-        _known(campaign.template, program.templates, f"/campaigns/{campaign.key}/template", "template")
+        pointer = f"/campaigns/{campaign.key}"
+        _known(campaign.template, program.templates, f"{pointer}/template", "template")
+        _check_window(campaign, {campaign.template}, pointer, program)
     for template in program.templates.values():
         if template.topic:
             _known(template.topic, program.topics, f"/templates/{template.key}/topic", "topic")
@@ -527,6 +529,7 @@ def _check_journey(journey: Journey, program: Program) -> None:
     if kind == "date" and (type := program.attributes[name].type) != "date":
         detail = f"{name!r} is an attribute of type {type}, and a date is asked for: give it type = 'date'"
         raise Rejected(detail, code="bad-reference", pointer=f"{pointer}/trigger/date")
+    _check_window(journey, {step.template for step in journey.steps if isinstance(step, Send)}, pointer, program)
     for place, course in journey.courses:
         for index, step in enumerate(course.steps):
             here = f"{pointer}/{place}/{index}"
@@ -547,6 +550,17 @@ def _check_journey(journey: Journey, program: Program) -> None:
                         raise Rejected(detail, code="bad-reference", pointer=f"{here}/start")
                 case _:
                     pass
+
+
+def _check_window(owner: Journey | Campaign, letters: Iterable[str], pointer: str, program: Program) -> None:
+    """Offers never leave in quiet hours: a window for them that lies in these would never open."""
+    quiet = owner.calendar.quiet
+    offers = any(program.templates[key].kind == "marketing" for key in letters if key in program.templates)
+    if owner.window is not None and quiet is not None and offers and owner.window.lies_in(quiet):
+        detail = (
+            "the window lies in the quiet hours of the calendar, so that no offer could ever leave: move one of them"
+        )
+        raise Rejected(detail, code="bad-definition", pointer=f"{pointer}/window")
 
 
 def _check_value(attribute: Attribute, value: Any, pointer: str) -> None:
