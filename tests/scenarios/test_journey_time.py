@@ -54,6 +54,7 @@ HAPPENING: dict[str, list[dict[str, Any]]] = {
         {"name": "News"},
         {"name": "Great News"},
         {"name": "Patient"},
+        {"name": "Opened"},
         {"name": "Order Completed"},
     ],
     "local_time": [

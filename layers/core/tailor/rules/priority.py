@@ -52,8 +52,9 @@ def coming(person: Person, template: Template, priority: str, program: Program, 
             if eligible(person, letter, program, suppressed=None, now=now):
                 continue
             leave = leaves(person, Terms(journey.window, journey.calendar), letter, program, now=at)
-            leaves_at = leave.at if leave.why else at
-            if now < leaves_at < until:
+            # What is due and not yet attended to comes at once.
+            leaves_at = max(leave.at if leave.why else at, now + 1)
+            if leaves_at < until:
                 found.append(Coming(leaves_at, letter.topic, journey.key))
     return tuple(sorted(found, key=lambda one: one.at))
 
