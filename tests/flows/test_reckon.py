@@ -109,6 +109,17 @@ def test_who_is_asleep_gets_it_later(shop: World) -> None:
     assert found["ends"] == "2026-11-24T14:00:00.000Z"
 
 
+def test_what_leaves_too_late_is_warned_of(shop: World) -> None:
+    sale = {**DOCUMENT["campaigns"]["sale"], "at": "2026-11-25T08:00Z", "not_after": "1h", "throttle": 5}
+    shop.publish({**DOCUMENT, "campaigns": {"sale": sale}})
+    crowd(shop)
+    found = checked(shop)
+    assert found["begins"] == "2026-11-25T08:00:00.000Z"
+    assert any("after 2026-11-25T09:00:00.000Z its letters are of no use" in one for one in found["warnings"])
+    shop.publish({**DOCUMENT, "campaigns": {"sale": {**sale, "throttle": 5_000}}})
+    assert checked(shop)["warnings"] == []
+
+
 def test_a_large_table_is_judged_by_a_sample_with_its_margin(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.publish(DOCUMENT)
     crowd(shop)

@@ -75,6 +75,15 @@ def test_it_waits_for_its_time_is_paused_resumed_and_cancelled(shop: World) -> N
     assert ask("POST", "/api/campaigns/nothing/start", {})[0] == 404
 
 
+def test_for_how_long_a_letter_is_of_use_counts_from_when_it_may_leave(shop: World) -> None:
+    people(shop, "ada")
+    ask("PUT", "/api/campaigns/sale", {**SALE, "at": "2026-11-24T11:00Z", "not_after": "2h"})
+    told("sale", "start")
+    shop.now += 5 * HOUR
+    minute(shop)
+    assert [mail["tags"].get("tailor_campaign") for mail in shop.ses.mails].count("sale") == 1
+
+
 def test_a_letter_in_the_queue_of_a_cancelled_campaign_is_left_out(shop: World) -> None:
     people(shop, "ada")
     ask("PUT", "/api/campaigns/sale", SALE)

@@ -106,7 +106,7 @@ def reckon(
         "takes_ms": None if ends is None else ends - begins,
         "limits": _limits(campaign, account),
         "usd": {name: round(usd, 4) for name, usd in prices.broadcast(letters, sampled.total).items()},
-        "warnings": list(_warnings(campaign, found, account, begins, ends)),
+        "warnings": list(_warnings(run, found, account, begins, ends)),
     }
 
 
@@ -161,19 +161,17 @@ def _limits(campaign: Campaign, account: Account | None) -> dict[str, Any]:
     }
 
 
-def _warnings(
-    campaign: Campaign, found: _Found, account: Account | None, begins: int, ends: int | None
-) -> Iterable[str]:
+def _warnings(run: Run, found: _Found, account: Account | None, begins: int, ends: int | None) -> Iterable[str]:
     if account is None:
         yield "SES does not say what this account may send: nobody knows how long it takes"
     elif ends is None:
         yield "this account may send nothing at the moment"
-    deadline = campaign.deadline(begins)
+    deadline = run.campaign.deadline(run.begun)
     if ends is not None and ends > deadline:
         yield f"the last letter would leave at {iso(ends)}, and after {iso(deadline)} its letters are of no use"
     if account and account.rate <= 1:
         yield "one letter a second or fewer: the account is in SES's sandbox, which sends to verified addresses alone"
     if found.audience and not found.letters:
         yield "nobody would get a letter"
-    if ends is not None and campaign.at is None and ends - begins > DAY and not campaign.ramp:
+    if ends is not None and run.campaign.at is None and ends - begins > DAY and not run.campaign.ramp:
         yield f"at {account.rate if account else 0:g} letters a second it takes days: raise the quota of the account"

@@ -65,7 +65,7 @@ class Campaign:
         """The instant after which its letters are of no use."""
         if self.not_after is None:
             return NEVER
-        last = (self.at or begun) + DAY if self.local else begun
+        last = (self.at or begun) + DAY if self.local else self.begins(now=begun)
         return last + self.not_after
 
     def allowed(self, ran: int) -> float:
