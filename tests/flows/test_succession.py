@@ -77,6 +77,15 @@ def test_who_is_at_a_step_that_moves_goes_on_in_the_new_version(shop: World) -> 
     assert letters(shop) == ["thanks DELIVERED"]
 
 
+def test_a_move_from_a_step_that_never_was_is_warned_of(shop: World) -> None:
+    push(shop, OLD)
+    document = deepcopy(NEW)
+    document["journeys"]["receipt"]["moves"] = {"puase": "after", "pause": "after"}
+    (warning,) = [one for one in push(shop, document).warnings if "/moves/" in one["pointer"]]
+    assert warning["pointer"] == "/journeys/receipt/moves/puase"
+    assert "nobody is moved by this; did you mean 'pause'?" in warning["detail"]
+
+
 def test_what_is_pushed_twice_is_pushed_once_and_the_old_steps_are_no_news(shop: World) -> None:
     push(shop, OLD)
     changed = push(shop, NEW)

@@ -6,11 +6,12 @@ there; whoever writes the programme need not know. Those whom ``moves`` names go
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
 from tailor.kernel.errors import Rejected
+from tailor.kernel.fields import nearest
 from tailor.kernel.journey_document import version_of
 from tailor.kernel.program import Program
 from tailor.rules.compiled import Compiled
@@ -33,7 +34,7 @@ def succeed(
     for key, journey in after.get("journeys", {}).items():
         if former := _former(journey, before.get("journeys", {}).get(key, {})):
             journey["former"] = former
-    lost = []
+    lost = list(_idle_moves(after))
     while (place := _unfit(after, beside)) is not None:
         key, version, why = place
         del after["journeys"][key]["former"][version]
@@ -42,6 +43,17 @@ def succeed(
         )
         lost.append({"pointer": f"/journeys/{key}", "detail": detail})
     return after, lost
+
+
+def _idle_moves(document: Document) -> Iterator[dict[str, str]]:
+    """Moves from steps that no earlier version has: nobody is there to be moved."""
+    for key, journey in document.get("journeys", {}).items():
+        earlier = [step.get("name") for steps in journey.get("former", {}).values() for step in steps]
+        for old in journey.get("moves", {}) if earlier else ():
+            if old not in earlier:
+                hint = nearest(old, filter(None, earlier))
+                detail = f"no earlier version has a step named {old!r}, so that nobody is moved by this{hint}"
+                yield {"pointer": f"/journeys/{key}/moves/{old}", "detail": detail}
 
 
 def _former(journey: Document, replaced: Document) -> dict[str, Any]:
