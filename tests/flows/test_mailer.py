@@ -8,14 +8,20 @@ import threading
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tailor.edges.mailer import Direct, Mailer, Stopped, Throttled
+from tailor.edges.mailer import PATH, Direct, Mailer, Stopped, Throttled
 from tailor.kernel.errors import Ambiguous, Rejected, Transient
 
 Answer = tuple[int, str, str] | None
@@ -66,13 +72,26 @@ def send(one: Mailer) -> str:
     return one.send(b"raw", sender="a@shop.example", to="b@shop.example", tags={"tailor_message": "m_1"})
 
 
+@given(st.binary(max_size=300), st.integers(1_700_000_000, 2_000_000_000), st.sampled_from(["", "s/+=n"]))
+def test_a_letter_is_signed_as_botocore_would_sign_it(body: bytes, second: int, token: str) -> None:
+    at = datetime.fromtimestamp(second, UTC)
+    endpoint, who = "https://email.eu-west-1.amazonaws.com", Credentials("AKIAEXAMPLE", "sec/ret+", token)
+    meta = SimpleNamespace(endpoint_url=endpoint, region_name="eu-west-1")
+    ours = Direct(SimpleNamespace(meta=meta), who)._signed(body, at=at)
+    request = AWSRequest("POST", endpoint + PATH, data=body, headers={"content-type": "application/json"})
+    with patch("botocore.auth.get_current_datetime", lambda remove_tzinfo=True: at):
+        SigV4Auth(who.get_frozen_credentials(), "ses", "eu-west-1").add_auth(request)
+    theirs = request.headers["Authorization"].split(", ")
+    assert ours["authorization"].split(", ") == theirs
+
+
 def test_a_letter_is_signed_and_handed_over_whole() -> None:
     with ses((200, "", "")) as (one, taken):
         assert send(one) == "ses-1"
     ((path, headers, body),) = taken
     assert path == "/v2/email/outbound-emails"
-    assert "/eu-west-1/ses/aws4_request" in headers["Authorization"]
-    assert headers["X-Amz-Security-Token"] == "session"
+    assert "/eu-west-1/ses/aws4_request" in headers["authorization"]
+    assert headers["x-amz-security-token"] == "session"
     assert b64decode(body["Content"]["Raw"]["Data"]) == b"raw"
     assert body["EmailTags"] == [{"Name": "tailor_message", "Value": "m_1"}]
     assert body["ConfigurationSetName"] == "tailor"

@@ -113,6 +113,12 @@ def test_a_withdrawal_also_blinds_the_letters_already_sent(shop: World) -> None:
     assert recorded(shop) == []
 
 
+@pytest.mark.parametrize("index", ["9", "-1", "01x", "²", "", "1" * 9])
+def test_a_position_that_the_letter_does_not_have_leads_nowhere(shop: World, index: str) -> None:
+    click = paths(letter(shop, "marketing", "analytics"), "c")[0]
+    assert get(f"{click.rpartition('.')[0]}.{index}")["statusCode"] == 403
+
+
 @pytest.mark.parametrize("token", ["x", "1.1.cF8xfG18MA.AAAA", "https://evil.example"])
 def test_a_forged_link_leads_nowhere_and_a_forged_picture_is_just_a_picture(shop: World, token: str) -> None:
     assert get(f"/c/{token}")["statusCode"] == 403

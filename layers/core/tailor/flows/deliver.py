@@ -363,12 +363,13 @@ def _write(owed: Owed, person: Person, post: Post, now: int) -> tuple[Letter, by
         urls["confirm_url"] = f"{post.public_url}/preferences/{_signed(f'{person.id}|{now}', OWN_DATA, post)}/data"
     counted = permits(person, "analytics", post.program, now=now)
     letterhead = post.letterhead(template)
+    tracked = _tracked(person.id, owed["message"], post) if counted else None
     letter = letterhead.render(
         view(person, template.reads_for, post.program, now=now),
         given(template, urls),
         now=now,
-        link=_tracked(person.id, owed["message"], post) if counted else None,
-        pixel=_pixel(person.id, owed["message"], post) if counted else "",
+        link=tracked,
+        pixel=_pixel(person.id, owed["message"], tracked, post) if tracked else "",
         shelf=post.shelf() if letterhead.recommends else None,
     )
     envelope = Envelope(
@@ -396,14 +397,16 @@ def links(person: str, purpose: str, public_url: str, keys: Mapping[str, bytes],
     }
 
 
-def _tracked(person: str, message: str, post: Post) -> Callable[[int, str], str]:
-    return lambda index, url: f"{post.public_url}/c/{_signed(f'{person}|{message}|{index}', 'click', post)}"
+def _tracked(person: str, message: str, post: Post) -> Callable[[int | str, str], str]:
+    """The letter is signed once; which of its links it is stands behind."""
+    click = f"{post.public_url}/c/{_signed(f'{person}|{message}', 'click', post)}"
+    return lambda index, url: f"{click}.{index}"
 
 
-def _pixel(person: str, message: str, post: Post) -> str:
+def _pixel(person: str, message: str, tracked: Callable[[int | str, str], str], post: Post) -> str:
     """A picture that tells of opening, and a link that no person sees: who follows it is a machine."""
     seen = f"{post.public_url}/o/{_signed(f'{person}|{message}', 'open', post)}"
-    trap = f"{post.public_url}/c/{_signed(f'{person}|{message}|{TRAP}', 'click', post)}"
+    trap = tracked(TRAP, "")
     return (
         f'<img src="{seen}" width="1" height="1" alt="">'
         f'<a href="{trap}" style="display:none" aria-hidden="true" tabindex="-1"></a>'

@@ -1,12 +1,13 @@
 """Track: clicks and opens, by links that only we can have made.
 
-A link names a message and a position; where it leads is looked up in the send ledger, so it cannot be bent to lead
-anywhere else. What a person clicks is recorded only while they permit it, also in mail sent before they objected.
+A link names a message, signed, and behind it a position; where it leads is looked up in the send ledger, so it cannot
+be bent to lead anywhere but to another link of the same letter. What a person clicks is recorded only while they permit
+it, also in mail sent before they objected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tailor.edges.bus import Queue, envelopes
@@ -31,17 +32,24 @@ def click(
     ------
     Rejected : the token is forged (403), or the message is gone (404).
     """
-    id, message, index = read_token(token, purpose="click", keys=keys).split("|")
+    letter, _, index = token.rpartition(".")
+    id, message = read_token(letter, purpose="click", keys=keys).split("|")
     person = store.person(id)
     for holder in dict.fromkeys((id, *((person.id, *person.aliases) if person else ()))):
         if row := store.message(holder, message):
             sprung = index == TRAP
-            url = "" if sprung else str(row["links"][int(index)])
+            url = "" if sprung else _target(row["links"], index)
             if person is not None and permits(person, "analytics", program, now=now):
                 kind = "machine" if sprung else _clicker(row, holder, message, index, agent, store, now)
                 _record("Email Link Clicked", person, message, {"link": url, "agent": kind}, queue, now)
             return url
     raise Rejected("this letter is no longer on file", code="gone", status=404)
+
+
+def _target(links: Sequence[str], index: str) -> str:
+    if not (index.isascii() and index.isdecimal() and len(index) < 5 and int(index) < len(links)):
+        raise Rejected("this link is not one of its letter's", code="bad-token", status=403)
+    return links[int(index)]
 
 
 def seen(
