@@ -89,8 +89,9 @@ class Report:
 
     ``sent``: letters that SES took; ``duplicates``: those beyond the first of one message; ``lost``: messages that were
     sent, says the ledger, and that SES has not, or of which nothing is known; ``unsettled``: letters that SES took and
-    the ledger does not know of; ``doubtful``: messages left UNKNOWN, listed as such; ``used``: share of the quota used
-    while letters waited; ``throttled``: share of calls that SES throttled.
+    the ledger does not know of; ``doubtful``: messages left UNKNOWN, listed as such; ``busy``: letters that left while
+    others waited, and ``allowed``: how many the quota let leave in that time; ``throttled``: share of calls that SES
+    throttled.
     """
 
     sent: int
@@ -98,10 +99,16 @@ class Report:
     lost: int
     unsettled: int
     doubtful: int
-    used: float
+    busy: int
+    allowed: float
     throttled: float
     kills: int
     states: Counter[str]
+
+    @property
+    def used(self) -> float:
+        """Share of the quota used while letters waited."""
+        return self.busy / self.allowed
 
 
 @dataclass
@@ -399,10 +406,10 @@ class Simulation:
         first = min(self.seconds) if self.seconds else 0
         last = self.last_busy // SECOND
         busy = sum(n for second, n in self.seconds.items() if first < second < last)
-        used = busy / (self.rate * max(1, last - first - 1))
+        allowed = self.rate * max(1, last - first - 1)
         doubtful = states["UNKNOWN"] + states["SENDING"]
         throttled = self.throttled / max(1, self.calls)
-        return Report(sent, duplicates, lost, unsettled, doubtful, used, throttled, self.kills, states)
+        return Report(sent, duplicates, lost, unsettled, doubtful, busy, allowed, throttled, self.kills, states)
 
 
 def interrupted(people: int, *, seed: int) -> list[str]:

@@ -27,7 +27,7 @@ from tailor.edges.mailer import Account
 from tailor.edges.store import Store, Write
 from tailor.flows.audience import check_audience
 from tailor.flows.publish import KIND as PROGRAMME
-from tailor.flows.walk import LEASE, PAGE, ROUNDS
+from tailor.flows.walk import PAGE, ROUNDS
 from tailor.kernel.campaign import Campaign, Standing, read_campaign
 from tailor.kernel.errors import Rejected, Stale, Transient
 from tailor.kernel.fields import Fields, nearest
@@ -43,6 +43,9 @@ from tailor.rules.segments import compile_rule
 KIND = "campaign"
 AHEAD = MINUTE
 """For how long ahead letters are handed over."""
+LEASE = 45 * SECOND
+"""How long a worker may be silent before another goes on with its campaign. It speaks with each page, and the next one
+comes within the minute: what a killed worker leaves costs no minute of the quota."""
 BACKLOG = 2 * MINUTE
 """Letters that wait in the queue are never more than leave in this time."""
 RESERVE = 0.05
@@ -62,7 +65,8 @@ class Broadcast:
     document : ``{"campaign", "calendar"}`` as written.
     begun : instant of the start, which tells the letters of this run from others; ``begins``: when the first may leave.
     lap, after : how often it has begun to walk, and id of the last person done.
-    handed : letters owed so far, in all laps; ``counts``: what the lap made of people, by verdict.
+    handed : letters owed so far, in all laps; ``counts``: what the lap made of people, by verdict. A worker that is
+        stopped in the middle of a page has owed letters that are not counted: the end of the walk finds them.
     ran : for how long it has run, in ms; ``touched``: instant of the last checkpoint.
     lease : instant until which a worker holds it.
     why : what paused it.
@@ -327,6 +331,8 @@ def advance(
     for known in sorted(broadcasts(store).values(), key=lambda one: one.begun):
         if known.state in ("running", "finished"):
             known = _watch(known, store, done, clock())
+        if known.state == "cancelled" and known.begun and not known.finished and known.touched + LEASE <= clock():
+            _count_out(known, store, clock, enough)
         if known.state not in ("scheduled", "running") or known.begins > clock() or known.lease > clock():
             continue
         now = clock()
@@ -362,6 +368,23 @@ def _walk(
     return held.handed - before
 
 
+def _count_out(known: Broadcast, store: Store, clock: Callable[[], int], enough: Callable[[], bool]) -> None:
+    """Go on to the end of the table for a cancelled run, to count those it has reached: by the page that was under way
+    when it was cancelled, or in an earlier lap."""
+    held: Broadcast | None = known
+    while held is not None and not held.finished and not enough():
+        people, after = store.page(held.after, limit=PAGE)
+        reached = sum(one.offers.get(held.key, (0,))[0] == held.begun for one in people)
+        counts = Counter(held.counts) + Counter(already=reached)
+        further = replace(held, after=after, counts=dict(counts), finished=0 if after else clock())
+        further.handed = max(held.handed, _reached(counts))
+        held = further if _keep(further, store) else None
+
+
+def _reached(counts: Mapping[str, int]) -> int:
+    return sum(counts.get(verdict, 0) for verdict in ("queued", "planned", "already"))
+
+
 def budget(account: Account, backlog: int) -> int:
     """Letters that may be handed over now: as many as fill the queue up, and fit in what is left of the day."""
     if not account.enabled:
@@ -381,11 +404,13 @@ def _page(
     people, after = store.page(held.after, limit=limit)
     counts = _offer(people, run, store, compiled.program, now)
     then = clock()
+    lap = Counter(held.counts) + counts
+    handed = held.handed + counts["queued"] + counts["planned"]
     further = replace(
         held,
         after=after,
-        counts=dict(Counter(held.counts) + counts),
-        handed=held.handed + counts["queued"] + counts["planned"],
+        counts=dict(lap),
+        handed=handed if after else max(handed, _reached(lap)),
         lease=then + LEASE,
         state="running" if after else "finished",
         finished=0 if after else then,
