@@ -37,8 +37,8 @@ PROGRAM = {
 COMPILED = Compiled(Program.of([PROGRAM]))
 WHO = st.sampled_from(["ada", "bob"])
 WHAT = st.sampled_from(["", "deals"])
-CALLS = 8
-"""Calls of one delivery at most; beyond them nothing can come in between."""
+CALLS = 5
+"""Calls of one delivery of one letter; after them nothing can come in between."""
 
 
 class Withdrawals(RuleBasedStateMachine):
@@ -106,7 +106,9 @@ class Withdrawals(RuleBasedStateMachine):
 
     @rule(at=st.integers(0, CALLS), who=WHO, topic=WHAT)
     def send(self, at: int, who: str, topic: str) -> None:
-        """Deliver what is there; before call ``at`` somebody withdraws."""
+        """Deliver what is there, or what somebody asks for; before call ``at`` they withdraw."""
+        if not self.queue:
+            self.ask(who)
         self.calls, self.between = 0, (at, lambda: self.withdraw(who, topic))
         batch, self.queue = self.queue, []
         outcomes = deliver(batch, self._post())
