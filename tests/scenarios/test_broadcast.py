@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from simulation import START, Hazards, Simulation, interrupted
+from simulation import CALM, START, Hazards, Killed, Simulation, interrupted
 from tailor.edges.mailer import Account
+from tailor.edges.store import Store
 from tailor.flows import broadcast
 from tailor.kernel.campaign import read_campaign
 from tailor.kernel.errors import Rejected
@@ -42,6 +43,40 @@ def test_what_is_to_be_sent_again_in_doubt_is_never_left_out() -> None:
 @pytest.mark.parametrize("seed", range(2))
 def test_paused_resumed_changed_and_cancelled_in_the_middle_it_counts_exactly(seed: int) -> None:
     assert interrupted(2_000, seed=seed) == []
+
+
+@pytest.mark.parametrize("ends", ["cancelled", "changed"])
+def test_a_page_whose_worker_is_killed_before_its_checkpoint_is_counted(
+    ends: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Simulation(1_000, rate=50, hazards=CALM)
+    document = {"template": "sale", "audience": {"attribute": "country", "eq": "DE"}}
+    broadcast.put("some", document, run.watch, run.compiled, now=run.now)
+    broadcast.start("some", run.watch, run.compiled, now=run.now)
+    keep = broadcast._keep
+
+    def killed(one: broadcast.Broadcast, store: Store) -> bool:
+        if one.after:
+            raise Killed
+        return keep(one, store)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(broadcast, "_keep", killed)
+        run.minute()
+    reached = run.reached("some")
+    assert len(reached) == 80
+    assert broadcast.broadcasts(run.watch)["some"].handed == 0
+    if ends == "cancelled":
+        broadcast.cancel("some", run.watch, now=run.now)
+    else:
+        document["audience"] = {"attribute": "country", "eq": "NO"}
+        broadcast.put("some", document, run.watch, run.compiled, now=run.now)
+    run.work()
+    run.minute()
+    run.minute()
+    reached |= set(range(0, 1_000, 5)) if ends == "changed" else set()
+    assert run.reached("some") == reached
+    assert broadcast.broadcasts(run.watch)["some"].handed == len(reached)
 
 
 def campaign(**fields: object) -> object:
