@@ -50,6 +50,23 @@ def test_times_as_real_clients_send_them(text: str, as_iso: str) -> None:
     assert iso(parse_instant(text)) == as_iso
 
 
+def _read(text: str) -> int | None:
+    try:
+        return parse_instant(text)
+    except Rejected:
+        return None
+
+
+@given(
+    st.from_regex(
+        r"(0001|19[67][0-9]|20[0-4][0-9]|9999)-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{3})?(Z|[+-][0-2][0-9]:[0-7][0-9])",
+        fullmatch=True,
+    )
+)
+def test_a_time_in_the_usual_form_is_the_same_in_an_unusual_one(text: str) -> None:
+    assert _read(text) == _read(text.replace("T", " "))
+
+
 @pytest.mark.parametrize("text", ["", "yesterday", "2023-02-29", "2026-13-01", "2026-01-01T25:00", "9" * 100])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(Rejected):

@@ -173,7 +173,7 @@ def _fingerprint(key: str) -> str:
 
 
 def _prove(source: Source, request: Inbound, secrets: Sequence[bytes], *, now: int) -> None:
-    refusal = Rejected("no signing secret is stored for this key", code="no-secret", status=401)
+    refusal = None
     for secret in secrets:
         try:
             source.verify(request, secret, now=now)
@@ -181,7 +181,7 @@ def _prove(source: Source, request: Inbound, secrets: Sequence[bytes], *, now: i
             refusal = error
         else:
             return
-    raise refusal
+    raise refusal or Rejected("no signing secret is stored for this key", code="no-secret", status=401)
 
 
 def _read(source: Source, request: Inbound, *, now: int) -> Parsed:

@@ -25,6 +25,11 @@ _INSTANT = re.compile(
     r"\s*(Z|[+-]\d{2}:?\d{2})?",
     re.IGNORECASE,
 )
+_USUAL = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{3})?"
+    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+)
+"""How most clients write a time; the library reads it several times faster."""
 
 
 def duration(text: str | int) -> int:
@@ -62,24 +67,28 @@ def parse_instant(text: str) -> int:
     ------
     Rejected : not a date, or one that does not exist.
     """
+    try:
+        moment = datetime.fromisoformat(text) if _USUAL.fullmatch(text) else _lenient(text)
+        return round(moment.timestamp() * 1000)
+    except (ValueError, OverflowError) as error:
+        raise Rejected(f"{text[:40]!r} is not a time that exists", code="bad-time") from error
+
+
+def _lenient(text: str) -> datetime:
     match = _INSTANT.fullmatch(text.strip()) if len(text) <= 64 else None
     if match is None:
         raise Rejected(f"{text[:40]!r} is not an ISO 8601 time", code="bad-time")
     year, month, day, hour, minute, second, fraction, zone = match.groups()
-    try:
-        moment = datetime(
-            int(year),
-            int(month),
-            int(day),
-            int(hour or 0),
-            int(minute or 0),
-            int(second or 0),
-            int(((fraction or "0") + "00")[:3]) * 1000,
-            tzinfo=_zone(zone),
-        )
-        return round(moment.timestamp() * 1000)
-    except (ValueError, OverflowError) as error:
-        raise Rejected(f"{text[:40]!r} is not a time that exists", code="bad-time") from error
+    return datetime(
+        int(year),
+        int(month),
+        int(day),
+        int(hour or 0),
+        int(minute or 0),
+        int(second or 0),
+        int(((fraction or "0") + "00")[:3]) * 1000,
+        tzinfo=_zone(zone),
+    )
 
 
 def _zone(text: str | None) -> timezone:

@@ -13,6 +13,7 @@ from tailor.rules.consent import join
 from tailor.rules.profile import compute
 
 _ORDER = ("person", "user_id", "shopify_customer_id", "email", "phone", "anonymous_id")
+_RANKS = {kind: rank for rank, kind in enumerate(_ORDER)}
 
 NOBODY = frozenset(
     {
@@ -92,7 +93,9 @@ def ordered(identifiers: list[Identifier | None]) -> tuple[Identifier, ...]:
     """The usable ones without repeats, in a fixed order of kinds; those of vendors before the last. Which is the
     stronger is for the programme to say."""
     found = dict.fromkeys(one for one in identifiers if one is not None)
-    return tuple(sorted(found, key=lambda one: _ORDER.index(one.kind) if one.kind in _ORDER else len(_ORDER) - 2))
+    if len(found) < 2:
+        return tuple(found)
+    return tuple(sorted(found, key=lambda one: _RANKS.get(one.kind, len(_RANKS) - 2)))
 
 
 def held(person: Person) -> list[Identifier]:

@@ -33,6 +33,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 from tailor.kernel.errors import Rejected
@@ -200,8 +201,7 @@ def _found(item: Any, where: str) -> Any:
     if where and not where.startswith("/"):
         return where
     found = item
-    for part in where.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
+    for name in _names(where):
         if isinstance(found, dict):
             found = found.get(name)
         elif isinstance(found, list) and name.isdecimal() and len(name) < 6 and int(name) < len(found):
@@ -209,3 +209,9 @@ def _found(item: Any, where: str) -> Any:
         else:
             return None
     return found
+
+
+@lru_cache(256)
+def _names(pointer: str) -> tuple[str, ...]:
+    # The usual places are the same for every item, and a sender's URL has the same pointers each time.
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
