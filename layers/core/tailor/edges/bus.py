@@ -18,7 +18,8 @@ request)."""
 MESSAGE_EVENTS = 25
 REQUEST_BYTES = 900_000
 
-_write = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+# What leaves was read from JSON or made of plain values: nothing in it can hold itself.
+_write = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
 
 class Queue:
