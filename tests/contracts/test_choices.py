@@ -177,6 +177,31 @@ def test_a_new_address_belongs_to_whom_the_old_one_did() -> None:
     assert made.consent == ()
 
 
+def filled(form: dict[str, str]) -> Parsed:
+    return SOURCES["mailchimp"].to_events(Inbound("POST", "/", {}, urlencode(form).encode()), now=NOW)
+
+
+def transactional(*told: Any) -> Parsed:
+    return filled({"mandrill_events": json.dumps(told)})
+
+
+def test_a_complaint_about_a_transactional_letter_withdraws_and_a_full_mailbox_does_not() -> None:
+    letter = {"_id": "m1", "email": "ada@example.com"}
+    parsed = transactional(*({"event": kind, "ts": NOW // 1000, "msg": letter} for kind in ("spam", "soft_bounce")))
+    complaint, bounce = parsed.events
+    assert complaint.consent == (ConsentChange("marketing", "withdrawn"),)
+    assert (bounce.consent, bounce.properties["bounce_type"]) == ((), "Transient")
+
+
+def test_an_event_about_no_letter_can_be_read_again_when_mended() -> None:
+    [(refusal, kept)] = transactional({"event": "open", "ts": 1, "msg": {"_id": "m1"}}).refused
+    assert (refusal.code, refusal.pointer) == ("no-identity", "/mandrill_events/0/msg/email")
+    letter = json.loads(kept["mandrill_events"])[0]
+    letter["msg"]["email"] = "ada@example.com"
+    mended = {"mandrill_events": json.dumps([letter])}
+    assert [event.name for event in filled(mended).events] == ["Email Opened"]
+
+
 def test_merge_fields_are_traits() -> None:
     fields = {"merges][FNAME": "Mira", "merges][SHOE": "42", "merges][ADDRESS][city": "Lund", "merges][LNAME": ""}
     assert mailchimp("profile", **fields).traits == {"first_name": "Mira", "shoe": "42"}

@@ -1,33 +1,57 @@
-"""Mailchimp: subscriptions to its audiences, by its webhooks.
+"""Mailchimp: subscriptions to its audiences, by its webhooks; what became of its transactional letters (Mandrill).
 
 Contract: Mailchimp's "Sync Audience Data with Webhooks". A webhook is a form; the audience's URL is tried out with GET.
 Without a signature it must show the secret in its URL (``?secret=``). Times are in UTC; a repeat has the same type,
 time, audience and address. Which purpose or topic an audience is the URL says (``?purpose.<list id>=marketing:deals``),
 see :func:`tailor.kernel.values.purpose_of`; it is marketing as a whole otherwise.
+
+Contract for transactional letters: Mailchimp Transactional's "Webhooks" and "Authenticating Webhook Requests". The
+form's one field ``mandrill_events`` is a JSON list; the letters are not ours, their events are named like ours.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
+from tailor.kernel.document import inner, read_json
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Grant
 from tailor.kernel.inbound import Inbound, Parsed
-from tailor.kernel.items import Reading, read_one
+from tailor.kernel.items import Reading, read_each, read_one
 from tailor.kernel.keys import digest
-from tailor.kernel.proof import check_shown, timed, unproved
-from tailor.kernel.values import dated, label, present, purpose_of, read_form, text
+from tailor.kernel.proof import check_shown, key_and_url, same, signature, timed, unproved
+from tailor.kernel.values import dated, label, present, purpose_of, read_form, required, text
 from tailor.rules.identity import identifier, ordered
 
 TRAITS = {"FNAME": "first_name", "LNAME": "last_name", "PHONE": "phone", "BIRTHDAY": "birthday"}
 """Merge field → our trait; others keep their names, in lower case."""
 MERGES = "data[merges]["
+TRANSACTIONAL = "mandrill_events"
+"""The field that holds a list of events about transactional letters."""
+LETTERS = {
+    "send": "Email Sent",
+    "delivered": "Email Delivered",
+    "deferral": "Email Delayed",
+    "hard_bounce": "Email Bounced",
+    "soft_bounce": "Email Bounced",
+    "reject": "Email Rejected",
+    "open": "Email Opened",
+    "click": "Email Link Clicked",
+    "spam": "Consent Updated",
+    "unsub": "Consent Updated",
+}
+"""``event`` of a transactional letter → our name. A complaint is a withdrawal."""
+BOUNCES = {"hard_bounce": "Permanent", "soft_bounce": "Transient"}
 
 
 @dataclass(frozen=True, slots=True)
 class Mailchimp:
-    """``X-Mailchimp-Signature: t=…,v1=…`` where there is one, else the secret in the query."""
+    """``X-Mailchimp-Signature: t=…,v1=…`` or ``X-Mandrill-Signature`` where there is one, else the secret in the query.
+
+    Mandrill's is the base64 HMAC-SHA1 of the URL and all fields with their values, in the order of their names.
+    """
 
     name: str = "mailchimp"
     signed: bool = True
@@ -42,11 +66,17 @@ class Mailchimp:
         if header := request.headers.get("x-mailchimp-signature", ""):
             if not timed(header, request.body, secret, now=now):
                 raise unproved("X-Mailchimp-Signature is not the signature of this body: check the webhook's secret")
+        elif header := request.headers.get("x-mandrill-signature", ""):
+            signing, url = key_and_url(request, secret)
+            told = url + "".join(name + value for name, value in sorted(read_form(request).items()))
+            expected = signature(signing, told.encode("utf-8", "surrogatepass"), algorithm="sha1", base64=True)
+            if not same(expected, header):
+                raise unproved("X-Mandrill-Signature does not fit URL and form: check the webhook's key, and the URL")
         else:
             check_shown(request, secret, parameter="secret")
 
     def to_events(self, request: Inbound, *, now: int) -> Parsed:
-        """The event of one webhook.
+        """The event of one webhook, or those of a list about transactional letters.
 
         Raises
         ------
@@ -55,6 +85,17 @@ class Mailchimp:
         if greeting := greets(request):
             return Parsed(ignored=[greeting])
         fields = read_form(request)
+        if TRANSACTIONAL in fields:
+            listed = read_json(fields[TRANSACTIONAL].encode())
+            if not isinstance(listed, list):
+                raise Rejected(f"{TRANSACTIONAL!r} is no list", code="bad-shape", pointer=f"/{TRANSACTIONAL}")
+            # Each event goes into quarantine in a form of its own, so that it can be read again.
+            alone = [{TRANSACTIONAL: json.dumps([one])} for one in listed]
+            return read_each(
+                alone,
+                lambda form, at: _letter(json.loads(form[TRANSACTIONAL])[0], at, now),
+                pointer=f"/{TRANSACTIONAL}",
+            )
         return read_one(fields, lambda form: _events(form, request, now))
 
 
@@ -62,8 +103,48 @@ MAILCHIMP = Mailchimp()
 
 
 def greets(request: Inbound) -> str:
-    """Why a request is only a trial of the door: Mailchimp asks by GET whether the URL answers."""
-    return "Mailchimp tried the door" if request.method in ("GET", "HEAD") else ""
+    """Why a request is only a trial of the door: Mailchimp asks by GET whether the URL answers, Mandrill also by an
+    empty list that it signs with no key of ours."""
+    tried = request.method in ("GET", "HEAD") or request.body in (b"mandrill_events=%5B%5D", b"mandrill_events=[]")
+    return "Mailchimp tried the door" if tried else ""
+
+
+def _letter(told: Any, pointer: str, received: int) -> Reading:
+    if not isinstance(told, dict):
+        raise Rejected("an event must be an object", code="bad-shape", pointer=pointer)
+    kind = text(told.get("event") or told.get("type"))
+    name = LETTERS.get(kind)
+    if name is None:
+        return f"{label(kind)}: nothing here uses it"
+    message = inner(told, "msg")
+    letter = text(message.get("_id")) or required(told, "_id", "an event", pointer)
+    person = identifier("email", message.get("email"))
+    if person is None:
+        raise Rejected("the letter has no address", code="no-identity", pointer=f"{pointer}/msg/email")
+    at, clock = dated(told.get("ts"), received=received)
+    link, agent = text(told.get("url"), 2_000), text(told.get("user_agent"), 500)
+    gone = name == "Consent Updated"
+    properties = {
+        "subject": "" if gone else text(message.get("subject"), 500),
+        "link": link,
+        "bounce_type": BOUNCES.get(kind, ""),
+        "reason": text(message.get("bounce_description")),
+    }
+    evidence = {"consent": {"letter": letter, "reason": kind}} if gone else {}
+    return [
+        Event(
+            id=digest("mandrill", kind, letter, text(told.get("ts")), link),
+            kind="consent" if gone else "track",
+            name=name,
+            at=at,
+            received=received,
+            source="mailchimp",
+            identifiers=(person,),
+            properties=present(properties),
+            context=clock | present({"userAgent": agent}) | evidence,
+            consent=(ConsentChange("marketing", "withdrawn"),) if gone else (),
+        )
+    ]
 
 
 def _events(form: dict[str, str], request: Inbound, received: int) -> Reading:
