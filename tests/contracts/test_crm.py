@@ -60,6 +60,25 @@ def test_a_contact_is_known_by_portal_and_number() -> None:
     assert (event.traits, event.at) == ({"first_name": "Mira"}, NOW - 5)
 
 
+def enrolled(**values: str) -> dict[str, Any]:
+    properties = {name: {"value": value, "versions": []} for name, value in values.items()}
+    return {"vid": 9007199254740993, "portal-id": 7, "properties": properties}
+
+
+def test_a_workflow_sends_the_whole_contact_and_again_when_it_has_changed() -> None:
+    events = hubspot(enrolled(firstname="Ada"), enrolled(firstname="Ada"), enrolled(firstname="Eda")).events
+    assert {event.identifiers for event in events} == {(Identifier("hubspot_contact_id", "7:9007199254740993"),)}
+    assert [event.traits for event in events] == [{"first_name": "Ada"}, {"first_name": "Ada"}, {"first_name": "Eda"}]
+    assert events[0].id == events[1].id != events[2].id
+
+
+def test_a_workflow_of_other_objects_is_ignored_and_a_contact_without_number_refused() -> None:
+    parsed = hubspot({"objectId": 1, "objectType": "DEAL", "portalId": 7, "properties": {}}, {"properties": {}})
+    assert not parsed.events
+    assert "DEAL" in parsed.ignored[0]
+    assert [refusal.pointer for refusal, _ in parsed.refused] == ["/1/vid"]
+
+
 def test_a_changed_address_names_the_person_by_it() -> None:
     assert Identifier("email", "mira@shop.example") in changed("email", "Mira@Shop.example").identifiers
     assert [i.kind for i in changed("email", "").identifiers] == ["hubspot_contact_id"]

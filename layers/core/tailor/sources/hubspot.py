@@ -1,8 +1,9 @@
 """HubSpot: changes of contacts, by the webhooks of a private or public app.
 
-Contract: HubSpot's webhooks API and "Validating requests". A notification names a contact by number and one property
-that changed; whatever else HubSpot knows of the contact must be fetched. ``eventId`` is not unique: a repeat is told by
-portal, type, object, event and time.
+Contract: HubSpot's webhooks API, "Validating requests", and the webhook action of workflows. A notification names a
+contact by number and one property that changed; whatever else HubSpot knows of the contact must be fetched. ``eventId``
+is not unique: a repeat is told by portal, type, object, event and time. A workflow sends the whole contact, as the
+contacts API of version 1 wrote it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
 from tailor.kernel.items import Reading, read_each
+from tailor.kernel.keys import digest
 from tailor.kernel.proof import check_clock, key_and_url, same, signature, unproved
 from tailor.kernel.values import dated, key, label, present, read_body, required, text
 from tailor.rules.identity import identifier, ordered
@@ -103,6 +105,8 @@ def _events(notice: Any, pointer: str, received: int) -> Reading:
         raise Rejected("a notification must be an object", code="bad-shape", pointer=pointer)
     if "contact" in notice:
         return _contact(notice, pointer, received)
+    if "subscriptionType" not in notice and isinstance(notice.get("properties"), dict):
+        return _enrolled(notice, pointer, received)
     whole = text(notice.get("subscriptionType"))
     about, _, kind = whole.partition(".")
     if not (about == "contact" or (about == "object" and notice.get("objectTypeId") == CONTACT)):
@@ -143,6 +147,23 @@ def _changed(notice: dict[str, Any], number: str, pointer: str, received: int) -
     )
 
 
+def _enrolled(record: dict[str, Any], pointer: str, received: int) -> Reading:
+    """The record that a workflow sends: a contact has its number in ``vid``, any other object in ``objectId``; each
+    property is ``{"value", "versions"}``."""
+    about = text(record.get("objectTypeId") or record.get("objectType")) or CONTACT
+    if "vid" not in record and about not in (CONTACT, "CONTACT"):
+        return f"a workflow of {label(about)}: it is about no contact"
+    number = text(record.get("vid") or record.get("objectId"))
+    if not number:
+        raise Rejected("a workflow's contact has no 'vid'", code="no-id", pointer=f"{pointer}/vid")
+    values = {
+        name: text(one.get("value") if isinstance(one, dict) else one, 2_000)
+        for name, one in record["properties"].items()
+    }
+    portal = record.get("portal-id") or record.get("portalId")
+    return _contact({"contact": {"id": number, "properties": values}, "portalId": portal}, pointer, received)
+
+
 def _contact(item: dict[str, Any], pointer: str, received: int) -> Reading:
     """A contact as a search or a batch read answers it, beside the number of its portal."""
     contact = inner(item, "contact")
@@ -156,7 +177,7 @@ def _contact(item: dict[str, Any], pointer: str, received: int) -> Reading:
     out = properties.get(OPTOUT, "").lower() == "true"
     return [
         Event(
-            id=key("contact", portal, number, changed),
+            id=key("contact", portal, number, changed or digest(*map("=".join, sorted(properties.items())))),
             kind="identify",
             name="Identify",
             at=at,
