@@ -104,6 +104,14 @@ def test_promotions_agreed_to_at_the_checkout(choice: str | None, grant: Any) ->
     assert event.consent == ((ConsentChange("marketing", grant),) if grant else ())
 
 
+def test_taxes_of_an_invoice_are_their_sum_where_stripe_writes_none() -> None:
+    invoice = {"id": "in_1", "object": "invoice", "amount_paid": 1000, "currency": "eur", "customer": "cus_1"}
+    taxes = {"total_taxes": [{"amount": 70}, {"amount": 19}]}
+    assert one(stripe("invoice.paid", invoice | taxes)).properties["tax"] == "0.89"
+    assert one(stripe("invoice.paid", invoice | taxes | {"tax": 90})).properties["tax"] == "0.90"
+    assert "tax" not in one(stripe("invoice.paid", invoice)).properties
+
+
 def test_a_customer_that_is_deleted_at_stripe_has_not_asked_for_erasure() -> None:
     assert stripe("customer.deleted", {"id": "cus_1", "object": "customer"}).events == []
 

@@ -15,7 +15,7 @@ from tailor.kernel.event import ConsentChange, Event, Grant, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
 from tailor.kernel.items import Reading, read_one
 from tailor.kernel.proof import timed, unproved
-from tailor.kernel.values import dated, key, label, minor, objects, present, read_body, required, text
+from tailor.kernel.values import added, dated, key, label, minor, objects, present, read_body, required, text
 from tailor.rules.identity import identifier, ordered
 
 DIGITS = {"ISK": 2, "UGX": 2, "MGA": 0}
@@ -184,10 +184,12 @@ def _invoice(notice: Notice) -> Reading:
         return f"{notice.type}: nothing was paid"
     currency = _currency(invoice)
     lines = objects(inner(invoice, "lines").get("data"))
+    # Versions of Stripe's API from 2025-03-31 on write no sum.
+    taxes = objects(invoice.get("total_taxes"))
     properties = {
         "total": notice.money("amount_paid", "total"),
         "revenue": notice.money("subtotal"),
-        "tax": notice.money("tax"),
+        "tax": notice.money("tax") or added(*(_money(tax.get("amount"), currency) for tax in taxes)),
         "currency": currency,
         "products": [_line(line, currency) for line in lines],
     }
