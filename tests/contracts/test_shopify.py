@@ -287,5 +287,12 @@ def test_a_topic_of_no_use_is_ignored_with_a_reason(topic: str) -> None:
     assert parsed.ignored[0].startswith(topic)
 
 
+def test_a_choice_about_text_messages_is_none_about_mail() -> None:
+    body = {"id": 7, "phone": "+16135551212", "sms_marketing_consent": {"state": "subscribed"}}
+    parsed = post("customers_marketing_consent/update", body)
+    assert not parsed.events
+    assert "text messages" in parsed.ignored[0]
+
+
 def test_a_test_notification_makes_no_people() -> None:
     assert post("orders/create", order(), test="true").events == []

@@ -35,6 +35,7 @@ HEADERS = tuple(
 """Headers that say what a body is about."""
 
 IGNORED = {
+    "customers_marketing_consent/update": "it is about text messages, Tailor sends none",
     "shop/redact": "shop/redact concerns a whole shop: erase the people of this source by hand",
 }
 
@@ -150,7 +151,7 @@ def _topic(request: Inbound) -> str:
     topic = (_header(request, "topic") or request.query.get("topic", "")).strip().lower()
     if topic.startswith("customers_email_marketing_consent"):
         return "customers_email_marketing_consent/update"
-    return topic if "/" in topic else topic.replace("_", "/", 1)
+    return topic if "/" in topic or "." in topic else topic.replace("_", "/", 1)
 
 
 def _events(notice: Notice) -> list[Event]:
