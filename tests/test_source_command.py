@@ -52,7 +52,9 @@ def test_headers_may_be_lines_or_lists(tmp_path: Path) -> None:
     headers = tmp_path / "headers"
     lines = f"Content-Type: application/json\nX-Tailor-Secret: {SECRET.decode()}\n\n"
     body = b'{"event": "A", "user_id": "u", "timestamp": "2026-11-24T08:00:00Z"}'
-    for written in (lines, json.dumps({"X-Tailor-Secret": [SECRET.decode()]})):
+    traced = "> POST /hook HTTP/1.1\n" + "".join(f"> {line}\n" for line in lines.splitlines())
+    marked = "\ufeff" + lines.replace("\n", "\r\n")
+    for written in (lines, traced, marked, json.dumps({"X-Tailor-Secret": [SECRET.decode()]})):
         headers.write_text(written)
         done = run("webhook", "--headers", headers, "--secret", SECRET.decode(), "--now", NOW, body=body)
         assert [event["name"] for event in events(done)] == ["A"]

@@ -27,6 +27,8 @@ COLUMNS = "column_headers.tsv"
 """The file beside Adobe's ``hit_data.tsv`` that names its columns."""
 ROW_BYTES = 1024 * 1024
 
+_START = re.compile(r"HTTP/\d|[A-Z]+ \S+ HTTP/\d")
+"""The first line of a request or an answer."""
 _NAME = re.compile(r"[A-Za-z_][\w .:-]{0,99}")
 
 
@@ -38,7 +40,9 @@ def add_parser(commands: Any) -> None:
     proof = parser.add_mutually_exclusive_group()
     proof.add_argument("--secret", help="what the vendor signs with, or shows")
     proof.add_argument("--no-verify", action="store_true", help="do not ask who sent it")
-    parser.add_argument("--headers", type=Path, metavar="FILE", help="a JSON object, or lines 'Name: value'")
+    parser.add_argument(
+        "--headers", type=Path, metavar="FILE", help="a JSON object, or lines 'Name: value', also of curl -v"
+    )
     parser.add_argument("--method", default="POST", help="POST")
     parser.add_argument("--path", help="path of the request (/sources/NAME/key)")
     parser.add_argument("--query", default="", metavar="A=B&C=D", help="query of the request, URL-encoded")
@@ -110,7 +114,7 @@ def _requests(arguments: argparse.Namespace) -> Iterator[tuple[str, Inbound]]:
 def _headers(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
-    written = path.read_text()
+    written = path.read_text("utf-8-sig")
     if written.lstrip().startswith("{"):
         try:
             document = json.loads(written)
@@ -120,8 +124,10 @@ def _headers(path: Path | None) -> dict[str, str]:
             name.lower(): str(value[0] if isinstance(value, list) and value else value)
             for name, value in document.items()
         }
-    pairs = (line.partition(":") for line in written.splitlines() if line.strip())
-    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+    # As curl -v and proxies write them: marked with their direction, below the line of the request or the answer.
+    lines = (line.lstrip("<> ").strip() for line in written.splitlines())
+    pairs = (line.partition(":") for line in lines if not _START.match(line))
+    return {name.strip().lower(): value.strip() for name, colon, value in pairs if colon}
 
 
 def _rows(path: Path) -> Iterator[tuple[str, bytes]]:
