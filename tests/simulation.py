@@ -353,8 +353,9 @@ class Simulation:
         return any(one.state in broadcast.OPEN for one in broadcast.broadcasts(self.watch).values())
 
     def settle(self) -> None:
-        """Let doubt be settled: the clock hands over again what nobody has reported on."""
-        for minutes in (1, 1, 45, 5, 180, 5, 660, 5, 2880, 1):
+        """Let doubt be settled: the clock hands over again what nobody has reported on, and what a killed worker had
+        taken from the queue comes back."""
+        for minutes in (1, 1, 45, 8, 180, 8, 660, 8, 2880, 8, 1):
             self.now += (minutes - 1) * MINUTE
             self.minute()
 

@@ -227,8 +227,9 @@ def _decide(
 ) -> None:
     """Settle what is settled, leave out or put off what may not leave, write what may."""
     owed = task.owed
+    row = _given_up(row, holder, task.message, post, now)
     unknown_at = row.get("unknown_at") if row and row["state"] == "UNKNOWN" else None
-    if row is not None and (settled := _settled(row, holder, task.message, post, now)):
+    if row is not None and (settled := _settled(row, post, now)):
         task.outcome = Outcome(settled)
         if settled != "UNKNOWN":
             chunk.reports.append(_told(task, person, settled, row.get("why", ""), now))
@@ -257,18 +258,32 @@ def _decide(
     chunk.letters.append(_Letter(task, start, mime, to))
 
 
-def _settled(row: Mapping[str, Any], holder: str, message: str, post: Post, now: int) -> str | None:
+def _given_up(
+    row: Mapping[str, Any] | None, holder: str, message: str, post: Post, now: int
+) -> Mapping[str, Any] | None:
+    """A letter whose worker is gone is in doubt, and has been since it was to be handed over.
+
+    Raises
+    ------
+    Transient : its worker may still be at it.
+    """
+    if row is None or row["state"] != "SENDING":
+        return row
+    since = row["sending_at"]
+    if now < since + LEASE:
+        raise Transient("another worker is sending the message", retry_after=LEASE // SECOND)
+    why = "the worker stopped while sending"
+    post.store.settle(holder, message, "UNKNOWN", now=now, unknown_at=since, why=why)
+    return {**row, "state": "UNKNOWN", "unknown_at": since, "why": why}
+
+
+def _settled(row: Mapping[str, Any], post: Post, now: int) -> str | None:
     """The state a message with a row ends in, or ``None`` where it is still to be sent."""
     match row["state"]:
         case "QUEUED":
             return None
         case "SKIPPED" if row["rank"] == 0:
             return None
-        case "SENDING":
-            if now < row["sending_at"] + LEASE:
-                raise Transient("another worker is sending the message", retry_after=LEASE // SECOND)
-            post.store.settle(holder, message, "UNKNOWN", now=now, why="the worker stopped while sending")
-            return "UNKNOWN"
         case "UNKNOWN":
             template = post.program.templates.get(row["template"])
             again = template is not None and template.in_doubt == "resend" and now >= row["unknown_at"] + DOUBT
