@@ -424,8 +424,8 @@ class Finished(BaseModel):
     how: str
 
 
-class JourneySummary(BaseModel):
-    """A journey in force; ``enrolled`` is how many were in it at ``counted``, the last walk over everybody."""
+class JourneyInForce(BaseModel):
+    """What a journey is called, how it begins, and how it stands; ``counted``: the last walk over everybody."""
 
     key: str
     title: str
@@ -433,8 +433,13 @@ class JourneySummary(BaseModel):
     priority: Literal["high", "normal", "low"]
     paused: bool
     version: str
-    enrolled: int | None
     counted: str | None
+
+
+class JourneySummary(JourneyInForce):
+    """A journey in force; ``enrolled`` is how many were in it at ``counted``, the last walk over everybody."""
+
+    enrolled: int | None
 
 
 class JourneyStep(BaseModel):
@@ -501,19 +506,12 @@ class Became(BaseModel):
     letters: int
 
 
-class WatchedJourney(BaseModel):
+class WatchedJourney(JourneyInForce):
     """A journey as of an instant. `exact`: all `people` were looked at, else `sampled` of them; `entered`: whoever is
     in it or has been; `earlier`: who is in earlier versions; `letters`: those of `readers` people in it; `counted`: the
     instant of the last walk over everybody."""
 
-    key: str
-    title: str
-    begins: str
-    priority: Literal["high", "normal", "low"]
-    paused: bool
-    version: str
     as_of: str
-    counted: str | None
     people: int
     sampled: int
     exact: bool
