@@ -93,6 +93,40 @@ def test_gpc_headers_say_what_the_specification_has_them_say(vector: dict[str, A
         assert bool(of_gpc(headers)) is case["expected_opt_out"]
 
 
+RECORDED = [
+    json.loads(line) for line in (Path(__file__).parent / "signals.jsonl").read_text(encoding="utf-8").splitlines()
+]
+"""Random strings of the reference encoders (``@iabgpp/cmpapi`` 3.2.0, ``@iabtcf/core`` 1.5), of every section, as those
+decode them; and such as were altered at random and are refused by both."""
+
+
+@pytest.mark.parametrize("vector", [one for one in RECORDED if "gpp" in one and "decoded" in one])
+def test_gpp_strings_of_the_reference_encoder_decode_as_it_does(vector: dict[str, Any]) -> None:
+    assert json.loads(json.dumps(gpp.decode(vector["gpp"]))) == vector["decoded"]
+
+
+@pytest.mark.parametrize("vector", [one for one in RECORDED if "tc" in one and "decoded" in one])
+def test_tc_strings_of_the_reference_encoder_decode_as_it_does(vector: dict[str, Any]) -> None:
+    read, expected = tcf.decode(vector["tc"]), vector["decoded"]
+    assert sorted(read.consented()) == expected["pc"]
+    assert sorted(tcf.numbered(read.interests)) == expected["pli"]
+    assert (read.vendor_consents, read.vendor_interests) == (expected["vc"], expected["vli"])
+    assert (read.disclosed, read.allowed) == (expected["vd"], expected["va"])
+    assert sorted(tcf.numbered(read.publisher.consents)) == expected["pubc"]
+    assert (read.cmp, read.language, read.country) == (expected["cmp"], expected["lang"], expected["country"])
+
+
+@pytest.mark.parametrize("vector", [one for one in RECORDED if "refused" in one])
+def test_altered_strings_that_the_reference_refuses_are_refused(vector: dict[str, Any]) -> None:
+    with pytest.raises(Rejected, match="not read as consent"):
+        of_gpp(vector["gpp"]) if "gpp" in vector else of_tcf(vector["tc"])
+
+
+def test_every_section_that_is_read_has_been_recorded() -> None:
+    seen = {name for one in RECORDED if "gpp" in one for name in one.get("decoded", ())}
+    assert seen == {"tcfeuv2", "tcfcav1", "uspv1", *(state.name for state in gpp.STATES.values())}
+
+
 # ---- strings written here
 
 
@@ -161,6 +195,41 @@ def test_every_kind_of_opt_out_of_the_national_section_opts_out(field: int) -> N
         of_gpp(f"DBABLA~{us(*values)}.QA")
 
 
+@pytest.mark.parametrize("id", gpp.STATES)
+def test_an_opt_out_under_the_law_of_any_state_opts_out(id: int) -> None:
+    (layout, *_) = gpp.STATES[id].layouts.values()
+    for out in (1, 2):
+        values = [out if name == "SaleOptOut" else 0 for name, size in layout for _ in range(size)]
+        found = of_gpp(f"{header(id)}~{us(*values)}")
+        assert [(c.purpose, c.grant) for c in found] == ([("sharing", "withdrawn")] if out == 1 else [])
+
+
+def header(id: int) -> str:
+    """Of a string with one section."""
+    code = ""
+    for number in (21, 13, 8, 5, 3, 2, 1):
+        code = ("1" if number <= id else "0") + code
+        id -= number if number <= id else 0
+    return base64url(f"{3:06b}{1:06b}{1:012b}0{code.rstrip('0')}1")
+
+
+@pytest.mark.parametrize("kept", range(1, 11))
+def test_a_section_that_is_cut_short_is_refused(kept: int) -> None:
+    with pytest.raises(Rejected, match="not read as consent"):
+        of_gpp(f"DBABLA~{'BVQqAAAAAgA'[:kept]}" if kept < 10 else "DBABLA~BVQqAAAAA")
+
+
+def test_vendors_of_canada_are_read_in_either_coding() -> None:
+    core = f"{1:06b}{0:036b}{0:036b}{300:012b}{1:012b}{1:06b}{4:06b}{13:06b}{7:012b}{2:06b}0{0:012b}{0:024b}{0:024b}"
+    by_id = f"{40:016b}1{2:012b}0{3:016b}1{10:016b}{40:016b}"
+    by_distance = f"{40:016b}1{2:012b}0{'0011'}1{'01011'}{'10001011'}"
+    for vendors in (by_id, by_distance):
+        read = gpp.decode(f"{header(5)}~{base64url(f'{core}{vendors}{0:017b}{0:012b}')}")["tcfcav1"]
+        assert read["VendorExpressConsent"] == [3, *range(10, 41)]
+    with pytest.raises(Rejected, match="neither"):
+        gpp.decode(f"{header(5)}~{base64url(f'{core}{by_id}{1:017b}{0:012b}')}")
+
+
 def test_the_gpc_of_a_section_opts_out() -> None:
     assert [c.grant for c in of_gpp(f"DBABLA~{us(*USNAT)}.YA")] == ["withdrawn"]
 
@@ -183,6 +252,6 @@ def test_a_malformed_gpp_string_is_refused(text: str) -> None:
 
 
 def test_a_section_not_known_here_says_nothing() -> None:
-    # Section 30: a header with the Fibonacci code of 30 = 21 + 8 + 1.
-    header = base64url(f"{3:06b}{1:06b}{1:012b}0" + "10001011")
-    assert gpp.decode(f"{header}~BAAA") == {}
+    # 30 = 21 + 8 + 1 in Fibonacci coding.
+    assert header(30) == base64url(f"{3:06b}{1:06b}{1:012b}0" + "10001011")
+    assert gpp.decode(f"{header(30)}~BAAA") == {}

@@ -6,6 +6,11 @@ from tailor.kernel.errors import Rejected
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _BITS = {character: f"{index:06b}" for index, character in enumerate(_ALPHABET)}
+SECTIONS, VENDORS = 4_096, 65_535
+"""The highest ids there can be."""
+LETTERS = 26
+PADDING = 12
+"""Bits with which whole bytes, and then whole characters, are filled up."""
 LONGEST = 16_384
 """Characters of one signal; real ones have some hundred."""
 
@@ -44,6 +49,16 @@ class Bits:
         """How many bits are still to be read."""
         return len(self._bits) - self._at
 
+    def ends(self) -> bool:
+        """Whether nothing follows but what fills up the last characters."""
+        return self.left() <= PADDING and "1" not in self._bits[self._at :]
+
+    def fork(self) -> Bits:
+        """Another reader, at the same place."""
+        other = Bits("")
+        other._bits, other._at = self._bits, self._at
+        return other
+
     def number(self, size: int) -> int:
         """A whole number, highest bit first."""
         return int(self.take(size), 2)
@@ -58,7 +73,10 @@ class Bits:
 
     def letters(self, size: int) -> str:
         """Letters of six bits, ``A`` is 0."""
-        return "".join(chr(ord("A") + self.number(6)) for _ in range(size))
+        numbers = [self.number(6) for _ in range(size)]
+        if max(numbers) >= LETTERS:
+            raise malformed("a language or country has what is no letter")
+        return "".join(chr(ord("A") + number) for number in numbers)
 
     def instant(self) -> int:
         """Tenths of a second since 1970 in 36 bits, as milliseconds."""
@@ -67,20 +85,34 @@ class Bits:
     def chosen(self) -> list[int]:
         """Ids of vendors: the highest one, then a bit for each or, after a 1, ranges."""
         highest = self.number(16)
-        if self.flag():
-            return self.ranges()
-        return [index for index, yes in enumerate(self.flags(highest), 1) if yes]
+        if not self.flag():
+            return [index for index, yes in enumerate(self.flags(highest), 1) if yes]
+        found = self.ranges()
+        if found and found[-1] > highest:
+            raise malformed(f"the highest vendor is {highest}, and {found[-1]} is among them")
+        return found
+
+    def chosen_by_distance(self) -> list[int]:
+        """As :meth:`chosen`, with ranges in Fibonacci coding."""
+        highest = self.number(16)
+        if not self.flag():
+            return [index for index, yes in enumerate(self.flags(highest), 1) if yes]
+        found = self.fibonacci_ranges(most=VENDORS)
+        if found[-1:] != [highest]:
+            raise malformed(f"the highest vendor is {highest}, and {found[-1] if found else 'none'} is the last")
+        return found
 
     def ranges(self) -> list[int]:
-        """Ids as (number of entries, each one id or the first and the last of several)."""
+        """Ids as (number of entries, each one id or the first and the last of several), in rising order."""
         found: list[int] = []
         for _ in range(self.number(12)):
             several, first = self.flag(), self.number(16)
             last = self.number(16) if several else first
-            if last < first:
-                raise malformed(f"a range from {first} to {last} runs backwards")
+            before = found[-1] if found else 0
+            if not before < first <= last:
+                raise malformed(f"a range from {first} to {last} runs backwards, after {before}")
             found += range(first, last + 1)
-        return sorted(set(found))
+        return found
 
     def fibonacci(self) -> int:
         """A number in Fibonacci coding, which ends with two ones."""
@@ -91,15 +123,15 @@ class Bits:
                 return total
             total, low, high, before = total + (low if bit else 0), high, low + high, bit
 
-    def fibonacci_ranges(self) -> list[int]:
-        """Ids, each told by its distance from the one before."""
+    def fibonacci_ranges(self, most: int = SECTIONS) -> list[int]:
+        """Ids up to ``most``, each told by its distance from the one before."""
         found: list[int] = []
         last = 0
         for _ in range(self.number(12)):
             several = self.flag()
             first = last + self.fibonacci()
             last = first + self.fibonacci() if several else first
-            if last > 4_096:
-                raise malformed(f"there is no section {last}")
+            if last > most:
+                raise malformed(f"there is no {last}")
             found += range(first, last + 1)
         return found

@@ -12,6 +12,7 @@ from tailor.rules.bits import Bits, malformed
 
 PURPOSES = 24
 FEATURES = 12
+FIRST_CMP = 2
 DISCLOSED, ALLOWED, PUBLISHER = 1, 2, 3
 """Types of the segments after the first."""
 
@@ -73,12 +74,21 @@ def numbered(flags: list[bool]) -> frozenset[int]:
 
 
 def decode(text: str) -> TcString:
-    """Read a TC string.
+    """Read a TC string as it stands alone.
 
     Raises
     ------
-    Rejected : another version, a character or a segment that is none, or fewer bits than it says it has.
+    Rejected : another version, a character or a segment that is none, fewer bits than it says it has, or nobody who
+        wrote it: the ids of consent platforms begin at 2.
     """
+    found = read(text)
+    if found.cmp < FIRST_CMP:
+        raise malformed(f"there is no consent platform {found.cmp}")
+    return found
+
+
+def read(text: str) -> TcString:
+    """Read a TC string or the section of a GPP string that is one; see :func:`decode`."""
     first, *others = text.split(".")
     found = _core(Bits(first))
     for segment in others:
@@ -109,8 +119,15 @@ def _core(bits: Bits) -> TcString:
         bits.letters(2),
         bits.chosen(),
         bits.chosen(),
-        [Restriction(bits.number(6), bits.number(2), tuple(bits.ranges())) for _ in range(bits.number(12))],
+        [_restriction(bits) for _ in range(bits.number(12))],
     )
+
+
+def _restriction(bits: Bits) -> Restriction:
+    found = Restriction(bits.number(6), bits.number(2), tuple(bits.ranges()))
+    if not found.vendors:
+        raise malformed(f"a restriction of purpose {found.purpose} is one of no vendor")
+    return found
 
 
 def _further(bits: Bits, into: TcString) -> None:
