@@ -257,7 +257,7 @@ def test_only_one_worker_has_an_import(place: Place) -> None:
         ("email,name,shoe\n".encode("utf-16"), PEOPLE, "bad-encoding"),
         (b"email,name,shoe\n", {**PEOPLE, "format": "parquet"}, "bad-parquet"),
         (b"PAR1 and no more", {**PEOPLE, "format": "parquet"}, "bad-parquet"),
-        (gzip.compress(people(5000))[:-900], PEOPLE, "bad-gzip"),
+        (gzip.compress(people(5000), mtime=0)[:-900], PEOPLE, "bad-gzip"),
         (people(2), {**PEOPLE, "csv": {"delimeter": ";"}}, "bad-definition"),
     ],
 )
@@ -321,10 +321,10 @@ def as_parquet(rows: list[dict[str, Any]], **how: Any) -> bytes:
     ("format", "body"),
     [
         ("csv", people(20)),
-        ("csv", gzip.compress(people(20))),
-        ("csv", gzip.compress(people(20)[:100]) + gzip.compress(people(20)[100:])),
+        ("csv", gzip.compress(people(20), mtime=0)),
+        ("csv", gzip.compress(people(20)[:100], mtime=0) + gzip.compress(people(20)[100:], mtime=0)),
         ("ndjson", "".join(json.dumps(row) + "\n" for row in ROWS).encode()),
-        ("ndjson", gzip.compress("\n".join(map(json.dumps, ROWS)).encode())),
+        ("ndjson", gzip.compress("\n".join(map(json.dumps, ROWS)).encode(), mtime=0)),
         ("parquet", as_parquet(ROWS, row_group_size=7)),
     ],
 )
