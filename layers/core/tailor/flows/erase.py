@@ -126,7 +126,12 @@ class Erasure:
             line("campaigns", "hold counts; letters under way find nobody"),
             line("consent roots in S3", "hold hashes that name nobody"),
             line("walks", "hold counts, and the id at which a walk is"),
-            line("webhook deliveries", "hold ids only; expire by themselves", None, done + DELIVERY_LIFE),
+            line(
+                "webhook deliveries",
+                "hold ids, and what a webhook step of a journey told; expire by themselves",
+                None,
+                done + DELIVERY_LIFE,
+            ),
             line("backups", "point-in-time recovery ends", None, done + BACKUPS),
             line("logs", "hold ids only"),
         ]
