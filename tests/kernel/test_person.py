@@ -3,8 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tailor.kernel.history import NAMES
 from tailor.kernel.instants import NEVER
-from tailor.kernel.person import MARKS, NAMES, Person
+from tailor.kernel.person import MARKS, Person
 
 JSON = st.recursive(
     st.none()

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from shop import SHOP
 from tailor.kernel.event import Event, Identifier
+from tailor.kernel.history import RING
 from tailor.kernel.instants import DAY, parse_instant
-from tailor.kernel.person import RING, Person
+from tailor.kernel.person import Person
 from tailor.kernel.program import Program
 from tailor.rules import profile
 from tailor.rules.quality import inspect, mail

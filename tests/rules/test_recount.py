@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tailor.kernel.event import Event, Identifier
+from tailor.kernel.history import RING, keeps_oldest
 from tailor.kernel.instants import DAY, HOUR, MINUTE
-from tailor.kernel.person import RING, Person, keeps_oldest
+from tailor.kernel.person import Person
 from tailor.kernel.program import Program
 from tailor.rules.compiled import Compiled
 from tailor.rules.recount import AGAIN, Recount, judge, rebuilt, recount

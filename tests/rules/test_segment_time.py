@@ -14,8 +14,9 @@ import pytest
 
 from bruteforce import Judge, Known
 from lives import END, LEAVES, START, Arrival, happening, leaf, program, rule, story
+from tailor.kernel.history import RING
 from tailor.kernel.instants import HOUR, MINUTE, NEVER
-from tailor.kernel.person import RING, Person
+from tailor.kernel.person import Person
 from tailor.rules.compiled import Compiled
 from tailor.rules.step import step
 from tailor.rules.tallies import KEEPING

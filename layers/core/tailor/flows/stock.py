@@ -14,7 +14,7 @@ from tailor.edges.store import Store
 from tailor.kernel.errors import Rejected
 from tailor.kernel.person import Person
 from tailor.kernel.program import Program
-from tailor.rules.consent import view
+from tailor.rules.consent import View, view
 from tailor.rules.recommending import Shelf, Tally, of_event, read_products
 
 CATALOGUE = "products"
@@ -63,8 +63,9 @@ def stock(store: Store, program: Program, *, now: int, enough: Callable[[], bool
     for person in store.everybody():
         if tally.people >= PEOPLE or enough():
             break
-        _learn(person, {**products, **learned}, program, store, looked_up, learned, now)
-        tally.add(person, {**products, **learned} if learned else products, program, now=now)
+        seen = view(person, "personalization", program, now=now)
+        _learn(person, seen, {**products, **learned}, store, looked_up, learned)
+        tally.add(seen, {**products, **learned} if learned else products)
     if learned:
         before = store.definition(CATALOGUE, LEARNED) or {}
         store.define(CATALOGUE, LEARNED, dict([*before.items(), *learned.items()][-MOST:]))
@@ -75,16 +76,15 @@ def stock(store: Store, program: Program, *, now: int, enough: Callable[[], bool
 
 def _learn(
     person: Person,
+    seen: View,
     known: Mapping[str, Any],
-    program: Program,
     store: Store,
     looked_up: set[str],
     learned: dict[str, dict[str, Any]],
-    now: int,
 ) -> None:
     """Look up what this person viewed or bought and nobody knows yet; each name is looked up once a night."""
-    seen = view(person, "personalization", program, now=now).attributes
-    names = {str(seen.get("last_viewed_product", "")), *map(str, seen.get("purchase_history", ())[:3])}
+    liked = seen.attributes
+    names = {str(liked.get("last_viewed_product", "")), *map(str, liked.get("purchase_history", ())[:3])}
     new = {name for name in names if name and name not in known and name not in looked_up}
     if not new or len(looked_up) >= LOOKED_UP:
         return

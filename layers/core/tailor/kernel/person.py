@@ -13,24 +13,11 @@ from dataclasses import dataclass, field
 from operator import neg
 from typing import Any
 
+from tailor.kernel.history import NAMES, RING, History, newest_first, worth
 from tailor.kernel.instants import NEVER
 
-RING = 16
-"""Newest timestamps kept per event name unless a rule in force needs more."""
 MARKS = 64
 """Recent event marks kept to recognise repeats; older repeats are caught by the nightly audit."""
-NAMES = 200
-"""Distinct event names counted per person; beyond it the one silent for longest is dropped."""
-
-OLDEST = "<"
-"""Ends the name of an entry that keeps the oldest timestamp instead of the newest ones."""
-
-History = dict[str, list[Any]]
-"""Event name, or ``name?digest`` of a tally → ``[count of all time, [timestamps, newest first]]``.
-
-A tally that notes values has them, in the same order, as a third element; one that ends with :data:`OLDEST` keeps one
-timestamp and counts one."""
-
 _PACKED = {
     "identifiers": "i",
     "attributes": "a",
@@ -55,7 +42,7 @@ _PACKED = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Person:
     """State of one person; only :func:`tailor.rules.step.step` and merges change it.
 
@@ -112,6 +99,10 @@ class Person:
     decided: int = 0
     due: int = NEVER
     offers: dict[str, list[int]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Who it is, and nothing that is known of them: what is logged or raised may hold it."""
+        return f"Person({self.id!r}, version={self.version})"
 
     def copy(self) -> Person:
         """An independent person: what the step changes in place is copied, what it replaces is shared."""
@@ -192,29 +183,4 @@ class Person:
 
     def _make_room(self) -> None:
         if len(self.history) >= NAMES:
-            self.history.pop(min(self.history, key=lambda name: _worth(name, self.history[name])))
-
-
-def merged_entries(one: list[Any], other: list[Any], name: str) -> list[Any]:
-    """Two entries of the same name as one, with everything both have kept."""
-    if keeps_oldest(name):
-        return [1, [min(*one[1], *other[1])]]
-    if len(one) < 3:
-        return [one[0] + other[0], sorted([*one[1], *other[1]], reverse=True)]
-    kept = sorted([*zip(*one[1:], strict=True), *zip(*other[1:], strict=True)], key=newest_first)
-    return [one[0] + other[0], [at for at, _ in kept], [value for _, value in kept]]
-
-
-def keeps_oldest(name: str) -> bool:
-    """Whether an entry keeps the oldest timestamp only."""
-    return name[-1:] == OLDEST and name[-12:-11] == "?"
-
-
-def newest_first(noted: tuple[int, Any]) -> tuple[int, str]:
-    """Sort key of (instant, value): the same order however they came in."""
-    return -noted[0], json.dumps(noted[1], ensure_ascii=False)
-
-
-def _worth(name: str, entry: list[Any]) -> int:
-    # A first occurrence that is forgotten cannot be found again.
-    return NEVER if keeps_oldest(name) else int(entry[1][0])
+            self.history.pop(min(self.history, key=lambda name: worth(name, self.history[name])))

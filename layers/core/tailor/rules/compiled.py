@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tailor.kernel.event import Event
+from tailor.kernel.history import RING
 from tailor.kernel.journey import Branch, Journey, Occurrence, WaitEvent
-from tailor.kernel.person import RING
 from tailor.kernel.program import Program
 from tailor.rules.segments import Rule, SegmentSet, compile_rule, compile_segments
 from tailor.rules.tallies import Tally

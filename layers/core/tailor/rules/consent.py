@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tailor.kernel.event import ConsentChange
-from tailor.kernel.person import History, Person
+from tailor.kernel.history import History
+from tailor.kernel.person import Person
 from tailor.kernel.program import LAW, Program
 from tailor.rules import policy
 
@@ -32,7 +33,7 @@ Voices = dict[str, list[Any]]
 class View:
     """What a purpose may see of a person: what it may not is absent, as if it had never been known.
 
-    ``attributes``: name → value; ``history``: see :data:`tailor.kernel.person.History`; ``consent``: ``purpose`` or
+    ``attributes``: name → value; ``history``: see :data:`tailor.kernel.history.History`; ``consent``: ``purpose`` or
     ``purpose:topic`` → grant (a person's own choices hide from nobody), with what the law permits those never asked.
     ``id``: of the person; ``identifiers``: the kinds they have, never the values; ``written``: attribute → instant of
     what set it.

@@ -26,8 +26,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, cast
 
+from tailor.kernel.history import RING
 from tailor.kernel.instants import NEVER
-from tailor.kernel.person import RING
 from tailor.rules.codegen import answer, choice, const, function, joined, name, row, stamp, stamped
 from tailor.rules.comparisons import among, condition, inside
 from tailor.rules.consent import View

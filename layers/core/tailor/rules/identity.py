@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tailor.kernel.event import Identifier
+from tailor.kernel.history import NAMES, merged_entries
 from tailor.kernel.journey import Journey
-from tailor.kernel.person import MARKS, NAMES, Person, merged_entries
+from tailor.kernel.person import MARKS, Person
 from tailor.rules.consent import join
 from tailor.rules.profile import compute
 

@@ -19,9 +19,7 @@ from typing import Any
 
 from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import Fields
-from tailor.kernel.person import Person
-from tailor.kernel.program import Program
-from tailor.rules.consent import View, view
+from tailor.rules.consent import View
 from tailor.rules.mailjinja import safe_url
 
 TOGETHER = 20
@@ -93,10 +91,9 @@ class Tally:
     together: Counter[tuple[str, str]] = field(default_factory=Counter)
     people: int = 0
 
-    def add(self, person: Person, known: Mapping[str, Any], program: Program, *, now: int) -> None:
+    def add(self, seen: View, known: Mapping[str, Any]) -> None:
         """Count what one person bought of the ``known`` products."""
-        history = view(person, "personalization", program, now=now).attributes.get("purchase_history")
-        names = [name for name in _listed(history) if name in known][:TOGETHER]
+        names = [name for name in _listed(seen.attributes.get("purchase_history")) if name in known][:TOGETHER]
         self.people += 1
         self.bought.update(names)
         self.together.update(combinations(sorted(set(names)), 2))

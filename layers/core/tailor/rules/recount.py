@@ -26,8 +26,9 @@ from itertools import repeat
 from typing import Any
 
 from tailor.kernel.event import Event
+from tailor.kernel.history import NAMES, RING, History, keeps_oldest, newest_first
 from tailor.kernel.instants import MINUTE
-from tailor.kernel.person import NAMES, RING, History, Person, keeps_oldest, newest_first
+from tailor.kernel.person import Person
 from tailor.rules.compiled import Compiled
 from tailor.rules.consent import View, view
 

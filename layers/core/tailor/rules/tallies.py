@@ -13,8 +13,9 @@ from operator import itemgetter
 from typing import Any, Literal
 
 from tailor.kernel.event import Event
+from tailor.kernel.history import OLDEST
 from tailor.kernel.keys import digest
-from tailor.kernel.person import OLDEST, Person
+from tailor.kernel.person import Person
 from tailor.rules.comparisons import predicate
 
 KEEPING = 200

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tailor.kernel.history import RING
 from tailor.kernel.instants import SECOND, iso
-from tailor.kernel.person import RING, Person
+from tailor.kernel.person import Person
 from tailor.kernel.program import PACE, Program
 from tailor.rules.profile import COMPUTED
 
 BURST = 10 * SECOND
-"""The newest :data:`tailor.kernel.person.RING` events of one name within this are a machine's, or a loop."""
+"""The newest :data:`tailor.kernel.history.RING` events of one name within this are a machine's, or a loop."""
 ALWAYS = ("email",)
 """Identifiers that everybody should have, whatever a programme declares."""
 
