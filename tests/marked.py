@@ -7,7 +7,10 @@ import json
 import zlib
 from typing import Any
 
+import botocore.session
+
 from gateway import ask
+from tailor.flows.erase import SETTLE
 from tailor.kernel.instants import HOUR, MINUTE
 from world import CONTEXT, NIGHT, World, app
 
@@ -36,10 +39,42 @@ def unpacked(value: Any) -> str:
 
 
 def dump(shop: World) -> list[str]:
-    """Every item of both tables, and what waits in the queues."""
-    client = shop.dynamo._client
-    items = [item for table in ("people", "ledger") for item in client.scan(TableName=table)["Items"]]
-    return [unpacked(item) for item in items] + shop.queues["ingest"] + shop.queues["send"]
+    """Every item of both tables, what waits in the queues, and every object of the buckets."""
+    pages = shop.dynamo._client.get_paginator("scan")
+    items = [
+        item for table in ("people", "ledger") for page in pages.paginate(TableName=table) for item in page["Items"]
+    ]
+    waiting = [body for queue in shop.queues.values() for body in queue]
+    return [unpacked(item) for item in items] + waiting + [f"{key} {text}" for key, text in files().items()]
+
+
+def files() -> dict[str, str]:
+    """Key → text of every object of the buckets."""
+    s3 = botocore.session.get_session().create_client("s3", region_name="eu-west-1")
+    found = {}
+    for bucket in (one["Name"] for one in s3.list_buckets()["Buckets"]):
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for one in page.get("Contents", ()):
+                found[one["Key"]] = unpacked(s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read())
+    return found
+
+
+def comb(shop: World) -> None:
+    """The minute of the import function, and what it has queued for itself."""
+    app("import").handler({"job": "sweep"}, CONTEXT)
+    shop.load()
+
+
+def erased(shop: World, *people: str) -> dict[str, Any]:
+    """Erase people to the very end; answers the receipt of the first."""
+    for id in people:
+        assert ask("POST", f"/api/people/{id}/erase")[0] == 200
+    shop.pump()
+    shop.tick(shop.now + SETTLE)
+    comb(shop)
+    status, receipt = ask("GET", f"/api/erasures/{people[0]}")
+    assert (status, receipt["state"]) == (200, "finished"), receipt
+    return dict(receipt)
 
 
 def marked(shop: World) -> list[str]:

@@ -49,6 +49,7 @@ ENVIRONMENT = {
     "NOTIFY_QUEUE_URL": "notify",
     "IMPORT_QUEUE_URL": "import",
     "BULK_QUEUE_URL": "bulk",
+    "CLAIMS_BUCKET": "claims",
     "IMPORTS_BUCKET": "imports",
     "ANCHORS_BUCKET": "anchors",
     "EVENT_BUS": "facts",
@@ -199,7 +200,7 @@ class Passing:
 
     def __getattr__(self, operation: str) -> Any:
         method = getattr(self._client, operation)
-        if operation == "generate_presigned_url":
+        if operation in ("generate_presigned_url", "exceptions"):
             return method
         return lambda **arguments: self._gate.pass_through(lambda: method(**arguments))
 
@@ -285,8 +286,8 @@ class World:
         def hide(QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int) -> dict[str, Any]:
             return self.gate.pass_through(lambda: self.postponed.append(VisibilityTimeout) or {})  # type: ignore[no-any-return,func-returns-value]
 
-        if service == "s3":
-            return Passing(_s3(), self.gate)
+        if service in ("s3", "ssm"):
+            return Passing(_aws(service), self.gate)
         return {
             "dynamodb": self.dynamo,
             "sqs": SimpleNamespace(
@@ -448,7 +449,7 @@ class World:
             self.queues["import"] = []
             for body in bodies:
                 try:
-                    app("import").handler({"Records": [{"messageId": "0", "body": body}]}, CONTEXT)
+                    app("import").handler({"Records": [{"messageId": "0", "body": body}]}, NIGHT)
                 except Killed:
                     self.now += 15 * MINUTE
                     app("import").handler({"job": "sweep"}, CONTEXT)
@@ -520,8 +521,8 @@ def _dynamodb() -> Any:
 
 
 @cache
-def _s3() -> Any:
-    return botocore.session.get_session().create_client("s3", region_name="eu-west-1")
+def _aws(service: str) -> Any:
+    return botocore.session.get_session().create_client(service, region_name="eu-west-1")
 
 
 @contextmanager
@@ -532,7 +533,8 @@ def world(monkeypatch: Any) -> Iterator[World]:
     with mock_aws():
         client = _dynamodb()
         create_tables(client)
-        _s3().create_bucket(Bucket="anchors", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        for bucket in ("anchors", "claims", "imports"):
+            _aws("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         made = World(client)
         queues = (runtime.ingest_queue, runtime.send_queue, runtime.notify_queue, runtime.import_queue)
         for part in (
@@ -540,6 +542,7 @@ def world(monkeypatch: Any) -> Iterator[World]:
             runtime.bulk_queue,
             runtime.broadcast_queue,
             runtime.imports,
+            runtime.claims,
             runtime.anchors,
             runtime.store,
             runtime.facts,

@@ -39,6 +39,8 @@ def _absorb(records: list[dict[str, Any]]) -> None:
     events = [event for one in unpacked for event in one.events]
     absorb(events, runtime.store(), runtime.compiled(), new_id=runtime.person_id, now=now)
     _quarantine([row for one in unpacked for row in one.rows])
+    if claims := [one.claim for one in unpacked if one.claim]:
+        runtime.claims().discard(claims)
     for reason, times in Counter(reason for one in unpacked for reason in one.ignored).items():
         logger.info("ignored", extra={"reason": reason, "times": times})
     runtime.count("EventsAbsorbed", len(events))

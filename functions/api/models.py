@@ -629,7 +629,7 @@ class Erasure(BaseModel):
     """A request for erasure and, once it is done, its receipt. ``deadline`` is 30 days after ``requested``."""
 
     person: str
-    state: Literal["requested", "planned", "sealed", "counted", "swept", "finished"]
+    state: Literal["requested", "planned", "sealed", "counted", "swept", "settled", "finished"]
     how: str
     requested: str
     deadline: str

@@ -32,7 +32,7 @@ def exported(
 ) -> Response[Any]:
     """Complete, for the person: sensitive and undeclared attributes too."""
     store = runtime.store()
-    made = export(show.load(id, store), store, runtime.program(), now=runtime.now())
+    made = export(show.load(id, store), store, runtime.program(), runtime.imports(), now=runtime.now())
     if form == "page":
         return Response(200, "text/html; charset=utf-8", page(made))
     return Response(200, "application/json", made)

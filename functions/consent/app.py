@@ -22,7 +22,7 @@ def handler(event: dict[str, Any], context: object) -> Answer:
     parameters = event.get("pathParameters") or {}
     door = doors.DOORS[request.path.split("/")[1]]
     try:
-        desk = Desk(runtime.store(), runtime.compiled(), runtime.signing_keys(), runtime.person_id)
+        desk = Desk(runtime.store(), runtime.compiled(), runtime.signing_keys(), runtime.person_id, runtime.imports)
         at = doors.Visit(request, parameters, desk, _sender(event), runtime.now)
         body, status, more = door(at)
         if at.counted:

@@ -102,18 +102,15 @@ def test_changes_that_were_lost_are_named_and_nothing_is_kept(shop: World) -> No
     assert (rows(shop), shop.everybody()) == ([], [])
 
 
-@pytest.fixture(name="bucket")
-def _bucket(shop: World, monkeypatch: pytest.MonkeyPatch) -> Any:
-    s3 = botocore.session.get_session().create_client("s3", region_name="eu-west-1")
-    s3.create_bucket(Bucket="claims", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    monkeypatch.setenv("CLAIMS_BUCKET", "claims")
-    others = runtime.client
-    monkeypatch.setattr(runtime, "client", lambda service: s3 if service == "s3" else others(service))
-    runtime.claims.cache_clear()
-    return s3
+def claims() -> list[str]:
+    return [one["Key"] for one in s3().list_objects_v2(Bucket="claims").get("Contents", ())]
 
 
-def test_an_event_too_large_for_the_queue_goes_by_a_claim(shop: World, bucket: Any) -> None:
+def s3() -> Any:
+    return botocore.session.get_session().create_client("s3", region_name="eu-west-1")
+
+
+def test_an_event_too_large_for_the_queue_goes_by_a_claim(shop: World) -> None:
     note = "Größe 👟 " * 60_000
     event = shop.event("Order Completed", ("user_id", "u-1"), properties={"order_id": "7", "note": note})
     small = shop.event("Signed Up", ("user_id", "u-1"))
@@ -121,8 +118,9 @@ def test_an_event_too_large_for_the_queue_goes_by_a_claim(shop: World, bucket: A
     for _ in range(2):
         runtime.ingest_queue().put(envelopes("segment", "k", told, received=shop.now))
     assert max(map(len, shop.queues["ingest"])) < MESSAGE_LIMIT
-    assert len(bucket.list_objects_v2(Bucket="claims")["Contents"]) == 1
+    assert len(claims()) == 1
     shop.pump()
+    assert claims() == []
     person = shop.person("user_id", "u-1")
     assert person is not None
     assert Counter({name: person.history[name][0] for name in person.history}) == {"Order Completed": 1, "Signed Up": 1}
@@ -130,10 +128,28 @@ def test_an_event_too_large_for_the_queue_goes_by_a_claim(shop: World, bucket: A
     assert kept["Order Completed"].properties["note"] == note
 
 
-def test_a_claim_that_is_gone_goes_to_the_dead_letters(shop: World, bucket: Any) -> None:
+def test_a_claim_that_is_gone_was_absorbed(shop: World) -> None:
     body = json.dumps({"source": "segment", "key": "k", "received": 1, "claim": "claims/none"}, separators=(",", ":"))
-    answer = app("absorb").handler({"Records": [{"messageId": "m-1", "body": body}]}, None)
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert app("absorb").handler({"Records": [{"messageId": "m-1", "body": body}]}, None) == {"batchItemFailures": []}
+    assert (rows(shop), shop.everybody()) == ([], [])
+
+
+def test_a_claim_stays_until_its_events_are_in(worlds: Any) -> None:
+    def run(kill_at: int | None) -> int:
+        with worlds() as shop:
+            event = shop.event("Noted", ("user_id", "u-1"), properties={"note": "x" * 300_000})
+            runtime.ingest_queue().put(envelopes("segment", "k", [event.to_json()], received=shop.now))
+            shop.gate.calls, shop.gate.kill_at = 0, kill_at
+            shop.pump(twice=True)
+            person = shop.person("user_id", "u-1")
+            assert person is not None, f"killed after call {kill_at}"
+            assert person.history["Noted"][0] == 1
+            assert len(list(shop.store.events(person))) == 1
+            assert claims() == []
+            return shop.gate.calls
+
+    for kill_at in range(1, run(None) + 1):
+        run(kill_at)
 
 
 def test_what_is_kept_twice_is_one_row_however_large(shop: World) -> None:

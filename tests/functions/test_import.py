@@ -23,13 +23,6 @@ PEOPLE = tomllib.loads((SAMPLES / "people.toml").read_text())
 FILE = (SAMPLES / "people.csv").read_bytes()
 
 
-@pytest.fixture(name="open_shop")
-def _open_shop(shop: World) -> World:
-    """The shop, with a bucket."""
-    _s3().create_bucket(Bucket="imports", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    return shop
-
-
 def _s3() -> Any:
     return botocore.session.get_session().create_client("s3", region_name="eu-west-1")
 
@@ -58,22 +51,22 @@ def drop(key: str, body: bytes, world: World) -> None:
     world.queues["import"].append(json.dumps({"detail-type": "Object Created", "source": "aws.s3", "detail": about}))
 
 
-def test_a_file_becomes_people_with_evidence_of_their_consent(open_shop: World) -> None:
+def test_a_file_becomes_people_with_evidence_of_their_consent(shop: World) -> None:
     job = propose(FILE)
     assert job["state"] == "waiting"
     assert f"/uploads/{job['id']}" in job["upload"]
     upload(job, FILE)
-    open_shop.load()
-    open_shop.pump()
+    shop.load()
+    shop.pump()
     status, done = ask("GET", f"/api/imports/{job['id']}")
     assert (status, done["state"], done["rows"], done["events"], done["refused"]) == (200, "finished", 5, 6, 2)
     assert done["problems"] == {"bad-email /E-Mail": 1, "no-time /Newsletter seit": 1}
-    ada, grace = open_shop.person("email", "ada@example.com"), open_shop.person("user_id", "1002")
+    ada, grace = shop.person("email", "ada@example.com"), shop.person("user_id", "1002")
     assert ada
     assert grace
     assert ada.consent["marketing:deals"][0] == "granted"
     assert grace.consent["marketing:deals"][0] == "withdrawn"
-    [row] = open_shop.store.consents(ada)
+    [row] = shop.store.consents(ada)
     assert row["how"] == {
         "basis": "consent",
         "evidence": PEOPLE["consent"]["evidence"],
@@ -86,22 +79,22 @@ def test_a_file_becomes_people_with_evidence_of_their_consent(open_shop: World) 
     assert link["file"] == "people.csv.rejected.csv"
 
 
-def test_it_does_not_begin_before_its_file_is_whole(open_shop: World) -> None:
+def test_it_does_not_begin_before_its_file_is_whole(shop: World) -> None:
     job = propose(FILE)
     assert ask("POST", f"/api/imports/{job['id']}/begin")[0] == 409
     _s3().put_object(Bucket="imports", Key=f"uploads/{job['id']}", Body=FILE[:-1])
     status, problem = ask("POST", f"/api/imports/{job['id']}/begin")
     assert (status, problem["title"]) == (409, "No file")
-    assert not open_shop.queues["import"]
+    assert not shop.queues["import"]
 
 
-def test_the_same_file_is_not_imported_twice(open_shop: World) -> None:
+def test_the_same_file_is_not_imported_twice(shop: World) -> None:
     upload(propose(FILE), FILE)
-    open_shop.load()
+    shop.load()
     again = propose(FILE)
     assert (again["state"], again["upload"]) == ("finished", None)
     ask("POST", f"/api/imports/{again['id']}/begin")
-    assert not open_shop.queues["import"]
+    assert not shop.queues["import"]
     assert len(ask("GET", "/api/imports")[1]) == 1
 
 
@@ -109,26 +102,26 @@ def test_the_same_file_is_not_imported_twice(open_shop: World) -> None:
     ("mapping", "pointer"),
     [({"identifiers": {"email": "E-Mail"}}, "/consent"), ({**PEOPLE, "at": {"colunm": "x"}}, "/at/column")],
 )
-def test_a_mapping_without_a_basis_or_with_a_fault_is_refused(open_shop: World, mapping: Any, pointer: str) -> None:
+def test_a_mapping_without_a_basis_or_with_a_fault_is_refused(shop: World, mapping: Any, pointer: str) -> None:
     request = {"file": "a.csv", "size": 1, "sha256": "0" * 64, "mapping": mapping}
     status, problem = ask("POST", "/api/imports", request)
     assert (status, problem["pointer"]) == (400, pointer)
 
 
-def test_a_file_dropped_in_a_feeds_folder_is_imported_once_however_often_it_is_told(open_shop: World) -> None:
+def test_a_file_dropped_in_a_feeds_folder_is_imported_once_however_often_it_is_told(shop: World) -> None:
     assert ask("PUT", "/api/feeds/loyalty", PEOPLE)[0] == 200
-    drop("drop/loyalty/2026/people.csv", FILE, open_shop)
-    open_shop.queues["import"] *= 2
-    open_shop.load()
-    open_shop.pump()
+    drop("drop/loyalty/2026/people.csv", FILE, shop)
+    shop.queues["import"] *= 2
+    shop.load()
+    shop.pump()
     [job] = ask("GET", "/api/imports")[1]
     assert (job["state"], job["rows"], job["by"]) == ("finished", 5, "feed loyalty")
-    assert open_shop.person("user_id", "1003")
+    assert shop.person("user_id", "1003")
 
 
-def test_a_file_dropped_where_no_feed_is_goes_to_quarantine_with_what_to_do(open_shop: World) -> None:
-    drop("drop/nowhere/people.csv", FILE, open_shop)
-    open_shop.load()
+def test_a_file_dropped_where_no_feed_is_goes_to_quarantine_with_what_to_do(shop: World) -> None:
+    drop("drop/nowhere/people.csv", FILE, shop)
+    shop.load()
     [row] = ask("GET", "/api/quarantine")[1]
     assert row["source"] == "import"
     assert "tailor feed put nowhere" in row["reason"]["detail"]
@@ -137,18 +130,18 @@ def test_a_file_dropped_where_no_feed_is_goes_to_quarantine_with_what_to_do(open
     assert not ask("GET", "/api/imports")[1]
 
 
-def test_a_data_feed_waits_for_its_manifest(open_shop: World) -> None:
+def test_a_data_feed_waits_for_its_manifest(shop: World) -> None:
     assert ask("PUT", "/api/feeds/site", {"format": "adobe", "consent": {"basis": "none"}})[0] == 200
-    drop("drop/site/01-rsid_2026-11-24.tsv.gz", b"x", open_shop)
-    open_shop.load()
+    drop("drop/site/01-rsid_2026-11-24.tsv.gz", b"x", shop)
+    shop.load()
     assert not ask("GET", "/api/imports")[1]
-    drop("drop/site/rsid_2026-11-24.txt", b"Datafeed-Manifest-Version: 1.0\nData-Files: 1\nData-File: gone.tsv.gz\n", open_shop)  # fmt: skip  # noqa: E501
-    open_shop.load()
+    drop("drop/site/rsid_2026-11-24.txt", b"Datafeed-Manifest-Version: 1.0\nData-Files: 1\nData-File: gone.tsv.gz\n", shop)  # fmt: skip  # noqa: E501
+    shop.load()
     [job] = ask("GET", "/api/imports")[1]
     assert (job["state"], job["problem"]["title"]) == ("failed", "No file")
 
 
-def test_people_who_are_imported_do_not_start_the_journeys_of_segments_they_come_into(open_shop: World) -> None:
+def test_people_who_are_imported_do_not_start_the_journeys_of_segments_they_come_into(shop: World) -> None:
     looked = b"id;email;product;at\n1;eve@example.com;Tent;2026-11-20\n"
     mapping = {
         "name": "site",
@@ -161,21 +154,21 @@ def test_people_who_are_imported_do_not_start_the_journeys_of_segments_they_come
         "consent": {"basis": "consent", "at": "2026-11-01", "evidence": "Paper forms of the fair"},
     }
     upload(propose(looked, mapping), looked)
-    open_shop.load()
-    open_shop.pump()
-    eve = open_shop.person("email", "eve@example.com")
+    shop.load()
+    shop.pump()
+    eve = shop.person("email", "eve@example.com")
     assert eve
     assert "viewed-not-bought" in eve.memberships
     assert not eve.enrolments
     willing = b"id;email;product;at\n2;bob@example.com;Tent;2026-11-20\n"
     upload(propose(willing, {**mapping, "journeys": True}), willing)
-    open_shop.load()
-    open_shop.pump()
-    assert [mail["to"] for mail in open_shop.ses.mails] == ["bob@example.com"]
+    shop.load()
+    shop.pump()
+    assert [mail["to"] for mail in shop.ses.mails] == ["bob@example.com"]
 
 
 def test_killed_after_any_call_nothing_is_lost_and_nothing_counts_twice(
-    open_shop: World, monkeypatch: pytest.MonkeyPatch
+    shop: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tailor.flows.load.CHUNK_ROWS", 2)
     expected = None
@@ -184,11 +177,11 @@ def test_killed_after_any_call_nothing_is_lost_and_nothing_counts_twice(
         body = FILE + f"{2000 + kill_at};x{kill_at}@example.com;X;X;X;;;;12.10.2026 09:15\n".encode()
         job = propose(body)
         upload(job, body)
-        open_shop.gate.calls, open_shop.gate.killed = 0, False
-        open_shop.gate.kill_at = kill_at or None
-        open_shop.load()
-        killed, open_shop.gate.kill_at = open_shop.gate.killed, None
-        open_shop.load()
+        shop.gate.calls, shop.gate.killed = 0, False
+        shop.gate.kill_at = kill_at or None
+        shop.load()
+        killed, shop.gate.kill_at = shop.gate.killed, None
+        shop.load()
         done = ask("GET", f"/api/imports/{job['id']}")[1]
         told = (done["state"], done["rows"], done["events"], done["refused"], done["problems"], rejected(job))
         expected = expected or told
@@ -198,20 +191,20 @@ def test_killed_after_any_call_nothing_is_lost_and_nothing_counts_twice(
         # After every call: that is what tests/flows does; here are the real ledger and bucket.
         kill_at += 6
     assert kill_at > 20
-    open_shop.queues["ingest"].clear()
+    shop.queues["ingest"].clear()
 
 
-def test_a_stretch_ends_in_time_and_the_next_goes_on(open_shop: World) -> None:
+def test_a_stretch_ends_in_time_and_the_next_goes_on(shop: World) -> None:
     lines = "".join(f"{n};p{n}@example.com;N;N;N;;;;12.10.2026 09:15\n" for n in range(CHUNK_ROWS + 5))
     body = FILE.splitlines(keepends=True)[0] + lines.encode()
     job = propose(body)
     upload(job, body)
     hurried = type(CONTEXT)(get_remaining_time_in_millis=lambda: 1_000)
-    [record] = open_shop.queues["import"]
-    open_shop.queues["import"] = []
+    [record] = shop.queues["import"]
+    shop.queues["import"] = []
     app("import").handler({"Records": [{"messageId": "0", "body": record}]}, hurried)
     half = ask("GET", f"/api/imports/{job['id']}")[1]
     assert (half["state"], half["rows"]) == ("running", CHUNK_ROWS)
-    assert open_shop.queues["import"] == [json.dumps({"import": job["id"]}, separators=(",", ":"))]
-    open_shop.load()
+    assert shop.queues["import"] == [json.dumps({"import": job["id"]}, separators=(",", ":"))]
+    shop.load()
     assert ask("GET", f"/api/imports/{job['id']}")[1]["rows"] == CHUNK_ROWS + 5

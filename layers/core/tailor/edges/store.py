@@ -29,6 +29,8 @@ receipt       ``K#erased``            person                 likewise: an erasur
 counter       ``R#owner``             what                   ``n``
 pace          ``R#key``               ``pace``               ``w`` window, ``n`` requests counted in it
 delivery      ``W#webhook``           ``time#mark``          ``state``, ``why``, ``s`` packed JSON: the fact told
+told          ``P#person``            ``W#webhook#…``        where a delivery lies that tells more of somebody than
+                                                             their id; ``…`` is its sort key
 quarantine    ``Q#day``               ``hash#part``          ``at`` instant, ``s`` part of the packed JSON: reason
                                                              and raw item
 ============  ======================  =====================  ==============================================
@@ -76,6 +78,12 @@ MESSAGE_RANKS = {
 }
 """States of a message. Those at or above SKIPPED are final for the sender; SES events only ever move a row up. What
 a campaign left out, and was not handed over, is SKIPPED with the rank of QUEUED."""
+
+
+def pointed(sk: str) -> tuple[str, str]:
+    """Key of the delivery to which a person's row ``W#webhook#…`` points."""
+    _, webhook, delivery = sk.split("#", 2)
+    return f"W#{webhook}", delivery
 
 
 @dataclass(slots=True)
@@ -775,15 +783,15 @@ class Store:
 
     # ---- what webhooks are told
 
-    def open_delivery(self, webhook: str, delivery: str, fact: Mapping[str, Any]) -> None:
-        """Enter a fact that a webhook is to be told; it stays as it is if it was entered before."""
-        row = {
-            "pk": f"W#{webhook}",
-            "sk": delivery,
-            "state": "OPEN",
-            "s": _pack_document(fact),
-            "ttl": (fact["at"] + DELIVERY_LIFE) // 1000,
-        }
+    def open_delivery(self, webhook: str, delivery: str, fact: Mapping[str, Any], *, about: str = "") -> None:
+        """Enter a fact that a webhook is to be told; it stays as it is if it was entered before.
+
+        What it tells is ``about`` a person whose erasure must find it, where it tells more than their id.
+        """
+        until = (fact["at"] + DELIVERY_LIFE) // 1000
+        row = {"pk": f"W#{webhook}", "sk": delivery, "state": "OPEN", "s": _pack_document(fact), "ttl": until}
+        if about:
+            self._db.put_all(self._ledger, [{"pk": f"P#{about}", "sk": f"W#{webhook}#{delivery}", "ttl": until}])
         try:
             self._db.call("put_item", **put_action(self._ledger, row, "attribute_not_exists(pk)")["Put"])
         except Stale:
@@ -793,6 +801,14 @@ class Store:
         """(state, fact) of one delivery."""
         rows = self._db.get(self._ledger, [{"pk": f"W#{webhook}", "sk": delivery}], consistent=True)
         return (rows[0]["state"], _unpack_document(rows[0]["s"])) if rows else None
+
+    def told(self, person: str) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+        """(webhook, delivery, state, fact) of what webhooks were told of somebody beyond their id."""
+        for row in self._rows(f"P#{person}", "W#"):
+            partition, delivery = pointed(row["sk"])
+            webhook = partition.partition("#")[2]
+            if (found := self.delivery(webhook, delivery)) is not None:
+                yield webhook, delivery, *found
 
     def deliveries(self, webhook: str, *, since: int) -> Iterator[tuple[str, str]]:
         """(delivery, state) of everything a webhook was to be told that happened at ``since`` or later, in order."""

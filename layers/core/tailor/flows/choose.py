@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tailor.edges.bucket import Bucket
 from tailor.edges.store import Store
 from tailor.flows.absorb import absorb
 from tailor.flows.erase import erase, request_erasure
@@ -40,12 +41,13 @@ class Choice:
 
 @dataclass(slots=True)
 class Desk:
-    """What taking a choice needs."""
+    """What taking a choice needs; ``files`` answers where refused rows of imports are."""
 
     store: Store
     compiled: Compiled
     signing_keys: Mapping[str, bytes]
     new_id: Callable[[int], str]
+    files: Callable[[], Bucket]
 
 
 def unsubscribe(token: str, desk: Desk, *, how: Mapping[str, Any], now: int) -> None:
@@ -201,7 +203,7 @@ def own_data(token: str, desk: Desk, *, now: int) -> dict[str, Any] | None:
     Rejected : see :func:`check_own_data`.
     """
     person = desk.store.person(_fresh(token, desk, now), consistent=True)
-    return export(person, desk.store, desk.compiled.program, now=now) if person else None
+    return export(person, desk.store, desk.compiled.program, desk.files(), now=now) if person else None
 
 
 def erase_me(token: str, desk: Desk, *, clock: Callable[[], int]) -> bool:

@@ -5,7 +5,8 @@ it; every stage may be done twice, so a stop anywhere is finished by the next mi
 
     requested ──addresses suppressed──▶ planned ──person taken out──▶ sealed ──rows counted──▶ counted
                                                                                                   │ rows deleted
-    finished ◀──rows deleted once more, after :data:`SETTLE`── swept ◀────────────────────────────┘
+    settled ◀──rows deleted once more, after :data:`SETTLE`── swept ◀─────────────────────────────┘
+       └──files combed (:mod:`tailor.flows.comb`)──▶ finished
 
 ``sealed`` is the point of no return, in one transaction: the person's item is gone, so that every write and letter that
 was being decided loses its condition, and of the identifiers only hashes are left, by which events that were under way
@@ -16,21 +17,19 @@ those.
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
-from urllib.parse import unquote_plus
 
 from tailor.edges.duplicates import Duplicates
-from tailor.edges.store import DELIVERY_LIFE, GONE_LIFE, QUARANTINE_LIFE, Store
+from tailor.edges.store import DELIVERY_LIFE, GONE_LIFE, QUARANTINE_LIFE, Store, pointed
 from tailor.kernel.errors import Stale
 from tailor.kernel.instants import DAY, MINUTE, iso
 from tailor.kernel.keys import identifier_key
 from tailor.kernel.person import Person
-from tailor.rules.identity import held, identifier
+from tailor.rules.identity import held
+from tailor.rules.traces import Traces
 
 OPEN = "erasure"
 DONE = "erased"
@@ -41,19 +40,30 @@ SETTLE = 16 * MINUTE
 """Longer than any worker lives (15 minutes): after it nobody holds an old copy of the person."""
 BACKUPS = 35 * DAY
 """How far back DynamoDB's point-in-time recovery reaches."""
-IMPORTED_FILES = 14 * DAY
-"""How long the bucket keeps files to import, and what of them was refused."""
-CLAIMED_EVENTS = 29 * DAY
-"""How long the bucket keeps events that were too large for the queue."""
+UNREAD_FILES = 14 * DAY
+"""How long the bucket keeps a file that nobody imports."""
 NIGHT = DAY
 """Each night puts its tables up anew, without those who are gone."""
 SUPPRESSED = "erased"
-ROWS = {"E": "events", "C": "consent", "S": "messages", "G": "merges", "B": "keys", "D": "pairs"}
+ROWS = {
+    "E": "events",
+    "C": "consent",
+    "S": "messages",
+    "G": "merges",
+    "B": "keys",
+    "D": "pairs",
+    "W": "webhook deliveries",
+}
 """First letter of a sort key → what the receipt calls those rows."""
 ELSEWHERE = ("block keys", "disputes", "list of merges")
 """What lies under other partitions than the person's own, as the receipt calls it."""
 
-_WORD = re.compile(r"[^\s\"'<>(){}\[\],;=&?|\\]+")
+FILES = {
+    "events": ("large events in S3", "taken out of what is under way"),
+    "rows": ("refused rows in S3", "rows that name them deleted"),
+    "files": ("import files in S3", "deleted where they name them, and what nobody can search with them"),
+}
+"""What combing counts → what the receipt calls it, and says was done."""
 
 
 @dataclass(slots=True)
@@ -70,7 +80,7 @@ class Erasure:
     claims : partition keys of their identifiers (hashes).
     kinds : kinds of those identifiers.
     counts : what was removed, by store.
-    swept, finished : instants, 0 before.
+    swept, finished : instants, 0 before; what came into the house after the former is about somebody new.
     """
 
     person: str
@@ -113,8 +123,8 @@ class Erasure:
             line("suppressions", "a hash stays, so that nobody is written to", self.counts.get("addresses", 0)),
             line("queues", "events under way are dropped when read", None, self.swept + GONE_LIFE - DAY),
             line("stream", "expires by itself", None, self.swept + DAY),
-            line("large events in S3", "expire by the lifecycle of the bucket", None, done + CLAIMED_EVENTS),
-            line("import files in S3", "expire by the lifecycle of the bucket", None, done + IMPORTED_FILES),
+            *(line(store, what, self.counts.get(store, 0)) for store, what in FILES.values()),
+            line("files in S3 that no feed is for", "expire by the lifecycle of the bucket", None, done + UNREAD_FILES),
             line("imports", "hold counts, and no rows"),
             line("matching", "values that several share, and pairs by id: made anew each night", None, done + NIGHT),
             line(
@@ -126,18 +136,14 @@ class Erasure:
             line("campaigns", "hold counts; letters under way find nobody"),
             line("consent roots in S3", "hold hashes that name nobody"),
             line("walks", "hold counts, and the id at which a walk is"),
-            line(
-                "webhook deliveries",
-                "hold ids, and what a webhook step of a journey told; expire by themselves",
-                None,
-                done + DELIVERY_LIFE,
-            ),
+            line("webhook deliveries of facts", "hold ids alone; expire by themselves", None, done + DELIVERY_LIFE),
             line("backups", "point-in-time recovery ends", None, done + BACKUPS),
             line("logs", "hold ids only"),
         ]
 
 
 _NAMED = {"people", "identifiers", "quarantine", "addresses", *ROWS.values(), *ELSEWHERE}
+_NAMED |= {store for store, _ in FILES.values()}
 
 
 def request_erasure(person: str, store: Store, *, how: str, now: int) -> Erasure:
@@ -180,6 +186,14 @@ def erase_all(store: Store, *, clock: Callable[[], int], enough: Callable[[], bo
     return finished
 
 
+def finish(request: Erasure, combed: dict[str, int], store: Store, *, now: int) -> Erasure:
+    """The end of a settled request, with what combing has ``combed`` out of files: ``events``, ``rows``, ``files``."""
+    counts = request.counts | {FILES[what][0]: count for what, count in combed.items()}
+    # The hashes have done their work here; the claims keep them until they expire.
+    done = replace(request, stage="finished", finished=now, counts=counts, claims=[], kinds=[])
+    return done if _keep(done, store) else request
+
+
 def _read(person: str, row: tuple[int, dict[str, Any]]) -> Erasure:
     return Erasure(person, row[0], **row[1])
 
@@ -220,8 +234,7 @@ def _advance(request: Erasure, store: Store, now: int) -> Erasure | None:
         case "swept" if now >= request.swept + SETTLE:
             late = Counter(request.counts) + Counter(_count(request, store, now))
             _sweep(request, store, now)
-            # The hashes have done their work here; the claims keep them until they expire.
-            return replace(request, stage="finished", finished=now, counts=dict(late), claims=[], kinds=[])
+            return replace(request, stage="settled", counts=dict(late))
         case _:
             return None
 
@@ -287,7 +300,8 @@ def _sweep(request: Erasure, store: Store, now: int) -> None:
     for id in request.ids:
         duplicates.forget_keys(id)
         duplicates.forget_pairs(id)
-        store.drop(store.rows(id))
+        rows = store.rows(id)
+        store.drop([*(pointed(sk) for _, sk in rows if sk.startswith("W#")), *rows])
     for row in _quarantined(request, store, now):
         store.unquarantine(row)
 
@@ -302,37 +316,15 @@ def _entries(request: Erasure, duplicates: Duplicates) -> list[tuple[str, str]]:
 
 def _quarantined(request: Erasure, store: Store, now: int) -> Iterator[str]:
     """Ids of rows of the quarantine in which one of the identifiers stands."""
-    claims = frozenset(request.claims)
-    if not claims:
-        return
+    traces = traces_of([request])
     for day in range(now - QUARANTINE_LIFE - DAY, now + DAY, DAY):
         for row in store.quarantined(iso(day)[:10]):
-            if mentions(row, request.kinds, claims):
+            if traces.of(row):
                 yield row["id"]
 
 
-def mentions(row: Any, kinds: list[str], claims: frozenset[str]) -> bool:
-    """Whether a value or a word of a document is one of the identifiers, of which only the keys are known."""
-    words = set(_scalars(row))
-    for text in list(words):
-        words |= {*_WORD.findall(text), *_WORD.findall(unquote_plus(text))}
-    for word in words:
-        for kind in kinds:
-            one = identifier(kind, word)
-            if one is not None and identifier_key(one.kind, one.value) in claims:
-                return True
-    return False
-
-
-def _scalars(value: Any) -> Iterator[str]:
-    match value:
-        case dict():
-            for inner in value.values():
-                yield from _scalars(inner)
-        case list():
-            for inner in value:
-                yield from _scalars(inner)
-        case str():
-            yield value
-        case int():
-            yield json.dumps(value)
+def traces_of(requests: Iterable[Erasure]) -> Traces:
+    """What finds those who are being erased, by the id of their request, in what nobody can look up."""
+    known = list(requests)
+    whose = {claim: request.person for request in known for claim in request.claims}
+    return Traces(whose, {kind for request in known for kind in request.kinds})

@@ -12,9 +12,11 @@ from html import escape
 from typing import Any
 from urllib.parse import urlsplit
 
+from tailor.edges.bucket import Bucket
 from tailor.edges.duplicates import Duplicates
 from tailor.edges.store import QUARANTINE_LIFE, Store
-from tailor.flows.erase import find_erasure, mentions
+from tailor.flows.comb import named
+from tailor.flows.erase import find_erasure
 from tailor.flows.subscribe import KIND as WEBHOOKS
 from tailor.kernel.event import Event
 from tailor.kernel.instants import DAY, NEVER, iso
@@ -22,25 +24,28 @@ from tailor.kernel.keys import identifier_key
 from tailor.kernel.person import Person
 from tailor.kernel.program import Program
 from tailor.rules.identity import held
+from tailor.rules.traces import Traces
 
 FORMAT = "tailor-export/1"
 _INTERNAL = frozenset({"id", "version", "marks", "due"})
 _WHENS = frozenset({"at", "received", "since", "decided", "entered", "wake", "retry", "due"})
 
 
-def export(person: Person, store: Store, program: Program, *, now: int) -> dict[str, Any]:
-    """Everything, instants in ISO 8601.
+def export(person: Person, store: Store, program: Program, files: Bucket, *, now: int) -> dict[str, Any]:
+    """Everything, instants in ISO 8601. ``files`` holds the refused rows of imports.
 
     Returns
     -------
     ``{"format", "made", "person", "purposes", "recipients", "profile", "merged", "events", "imports", "consent",
-    "messages", "suppressed", "disputes", "duplicates", "keys", "unused", "erasure"}``: ``profile`` holds each field of
-    :class:`tailor.kernel.person.Person`; ``merged`` the same of profiles merged into this one, with who and what joined
-    them and who this one was ``before``; ``imports`` the rows of files that events came from; ``disputes`` identifiers
-    that more than one person came with; ``duplicates`` profiles that may be the same person; ``keys`` the hashes those
-    are found by; ``unused`` what a source sent and we could not read; ``recipients`` to whom facts are passed on.
+    "messages", "told", "suppressed", "disputes", "duplicates", "keys", "unused", "refused", "erasure"}``:
+    ``profile`` holds each field of :class:`tailor.kernel.person.Person`; ``merged`` the same of profiles merged
+    into this one, with who and what joined them and who this one was ``before``; ``imports`` the rows of files that
+    events came from; ``disputes`` identifiers that more than one person came with; ``duplicates`` profiles that may
+    be the same person; ``keys`` the hashes those are found by; ``unused`` what a source sent and we could not read;
+    ``refused`` likewise rows of imported files, with the names of files that were too large to be searched;
+    ``recipients`` to whom facts are passed on, ``told`` what those were told beyond who it is about.
     """
-    duplicates = Duplicates(store)
+    duplicates, traces = Duplicates(store), _traces(person)
     events, consents = list(store.events(person)), list(store.consents(person))
     request = find_erasure(person.id, store)
     return {
@@ -61,6 +66,11 @@ def export(person: Person, store: Store, program: Program, *, now: int) -> dict[
         "imports": _imports(events, consents),
         "consent": [_told(row) for row in consents],
         "messages": [_message(row) for row in store.messages(person)],
+        "told": [
+            {"webhook": webhook, "state": state, "fact": _told(fact)}
+            for id in (person.id, *person.aliases)
+            for webhook, _, state, fact in store.told(id)
+        ],
         "suppressed": [
             {"address": address, "why": why}
             for address in person.identifiers.get("email", [])
@@ -69,7 +79,8 @@ def export(person: Person, store: Store, program: Program, *, now: int) -> dict[
         "disputes": list(_disputes(person, events, store)),
         "duplicates": list(_duplicates(person, duplicates)),
         "keys": [key for id in (person.id, *person.aliases) for key in duplicates.keys_of(id)],
-        "unused": list(_unused(person, store, now)),
+        "unused": [*_unused(traces, store, now)],
+        "refused": list(named(traces, store, files)),
         "erasure": request.receipt() if request else None,
     }
 
@@ -179,11 +190,15 @@ def _message(row: Mapping[str, Any]) -> dict[str, Any]:
     return {k: iso(v) if k.endswith("_at") or k == "entered" else v for k, v in out.items()}
 
 
-def _unused(person: Person, store: Store, now: int) -> Iterator[dict[str, Any]]:
-    claims = frozenset(identifier_key(one.kind, one.value) for one in held(person))
+def _traces(person: Person) -> Traces:
+    mine = held(person)
+    return Traces({identifier_key(one.kind, one.value): person.id for one in mine}, {one.kind for one in mine})
+
+
+def _unused(traces: Traces, store: Store, now: int) -> Iterator[dict[str, Any]]:
     for day in range(now - QUARANTINE_LIFE - DAY, now + DAY, DAY):
         for row in store.quarantined(iso(day)[:10]):
-            if mentions(row, list(person.identifiers), claims):
+            if traces.of(row):
                 yield {
                     "id": row["id"],
                     "at": iso(row["at"]),
@@ -206,7 +221,9 @@ TITLES = {
     "duplicates": "Profiles that may be yours",
     "keys": "Hashes by which those are found",
     "suppressed": "Addresses we never write to",
+    "told": "What others were told about you",
     "unused": "What we were sent and could not read",
+    "refused": "Rows of files that we could not read",
     "erasure": "Your request to be erased",
 }
 _PAGE = """<!doctype html>

@@ -163,6 +163,11 @@ class Import:
         return "running" if self.started else "waiting"
 
     @property
+    def files(self) -> set[str]:
+        """Keys of the objects it reads."""
+        return {self.key, *(source["key"] for source in self.sources)}
+
+    @property
     def rejected_key(self) -> str:
         """Key of the file of refused rows, there once the import is at its end and has any."""
         tables = self.sources and all(source["form"] == "table" for source in self.sources)
@@ -505,6 +510,9 @@ def _close(job: Import, desk: Desk, *, now: int) -> Import:
         except Stale:
             pass
     desk.shelf.delete(list(desk.shelf.keys(f"parts/{job.id}/")))
+    if job.problem is None:
+        # All of it is queued or among the refused rows, and an erasure could not look for anybody in it.
+        desk.shelf.delete(sorted(job.files))
     desk.store.drop([(f"K#{OPEN}", job.id)])
     return job
 

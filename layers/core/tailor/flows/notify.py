@@ -16,7 +16,7 @@ from typing import Any
 from tailor.edges.bus import Facts, Queue
 from tailor.edges.outside import Outside
 from tailor.edges.store import Store
-from tailor.flows.subscribe import KIND, wanted
+from tailor.flows.subscribe import CALL, KIND, wanted
 from tailor.kernel.errors import Rejected, Transient
 from tailor.kernel.keys import digest
 from tailor.kernel.proof import signature
@@ -49,11 +49,17 @@ class Told:
 
 
 def fan_out(fact: Mapping[str, Any], desk: Desk) -> int:
-    """Enter a fact for every webhook that wants it, and queue it for each; answers for how many."""
+    """Enter a fact for every webhook that wants it, and queue it for each; answers for how many.
+
+    What a journey tells of somebody who has been erased meanwhile is told to nobody.
+    """
+    about = fact["person"] if fact["name"] == CALL else ""
+    if about and desk.store.person(about, consistent=True) is None:
+        return 0
     delivery = f"{fact['at']:013d}#{digest(json.dumps(fact, sort_keys=True), size=10)}"
     webhooks = [id for id, d in desk.store.definitions(KIND).items() if wanted(fact, d["events"])]
     for id in webhooks:
-        desk.store.open_delivery(id, delivery, fact)
+        desk.store.open_delivery(id, delivery, fact, about=about)
     desk.queue.put({"webhook": id, "delivery": delivery} for id in webhooks)
     return len(webhooks)
 

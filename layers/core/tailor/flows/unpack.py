@@ -25,20 +25,27 @@ PARTNERS = {"aws.partner/salesforce.com": "salesforce"}
 
 @dataclass(slots=True)
 class Unpacked:
-    """``events`` to absorb, ``rows`` for the quarantine, and reasons for what was ``ignored``."""
+    """``events`` to absorb, ``rows`` for the quarantine, reasons for what was ``ignored``, and the ``claim`` they were
+    under, which nobody needs once they are absorbed."""
 
     events: list[Event] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    claim: str = ""
 
 
-def unpack(record: str, *, claimed: Callable[[str], str], now: int) -> Unpacked:
-    """Read one record; what cannot be used is a row for the quarantine. ``claimed(key)`` fetches what a claim is on."""
+def unpack(record: str, *, claimed: Callable[[str], str | None], now: int) -> Unpacked:
+    """Read one record; what cannot be used is a row for the quarantine. ``claimed(key)`` fetches what a claim is on,
+    ``None`` where nothing is any more: queues deliver twice, and the first time it was absorbed."""
     if record.startswith(ENVELOPE):
         envelope = json.loads(record)
-        if "claim" in envelope:
-            envelope = json.loads(claimed(envelope["claim"]))
-        return Unpacked([Event.from_json(raw) for raw in envelope["events"]])
+        claim = str(envelope.get("claim", ""))
+        if claim:
+            text = claimed(claim)
+            if text is None:
+                return Unpacked(ignored=["what was claimed has been absorbed"])
+            envelope = json.loads(text)
+        return Unpacked([Event.from_json(raw) for raw in envelope["events"]], claim=claim)
     source = _source(record)
     try:
         parsed = read(SOURCES[source], Inbound("POST", "/", {}, record.encode("utf-8", "surrogatepass")), now=now)
