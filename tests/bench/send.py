@@ -29,7 +29,7 @@ from tailor.rules import prices
 from tailor.rules.pressing import finished
 
 PEOPLE = 100
-ROUNDS = 5
+ROUNDS = 9
 EVERY = 200
 """Letters a round."""
 NOW = 1_795_500_000_000

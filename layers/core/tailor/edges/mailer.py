@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -22,14 +21,12 @@ from botocore.exceptions import (
     NoCredentialsError,
 )
 from botocore.httpsession import get_cert_path
-from urllib3 import connection_from_url
-from urllib3 import exceptions as network
 
+from tailor.edges.lines import Broken, Lines, Reply, Unreached
 from tailor.kernel.errors import Ambiguous, Rejected, Transient
 
 PATH = "/v2/email/outbound-emails"
 SECONDS = 20
-CONNECTIONS = 25
 PARKED = 3600
 """Seconds until a stopped account is tried again; the daily quota is of a window that rolls on."""
 _LATER = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "LimitExceededException"})
@@ -69,7 +66,7 @@ class Account:
 
 
 class Direct:
-    """SES v2 by the two requests we make, sent by urllib3.
+    """SES v2 by the two requests we make.
 
     Walking the model of the service to build one JSON object takes botocore longer than everything else a letter needs,
     and signing and sending it half as long again. A request is sent once, whatever comes of it; errors are those of a
@@ -79,12 +76,8 @@ class Direct:
     def __init__(self, client: Any, credentials: Any) -> None:
         self._client = client
         self._credentials = credentials
-        self._url = f"{client.meta.endpoint_url}{PATH}"
-        self._host = urlsplit(self._url).netloc
-        trust = {"ca_certs": get_cert_path(True)} if self._url.startswith("https:") else {}
-        self._http = connection_from_url(
-            self._url, timeout=SECONDS, maxsize=CONNECTIONS, block=True, retries=False, **trust
-        )
+        url = client.meta.endpoint_url
+        self._lines = Lines(url, seconds=SECONDS, trust=get_cert_path(True) if url.startswith("https:") else None)
 
     def get_account(self) -> dict[str, Any]:
         """``GetAccount``, by the client."""
@@ -98,23 +91,21 @@ class Direct:
         body = b'{"Content":{"Raw":{"Data":"%b"}},%b' % (raw, json.dumps(request).encode()[1:])
         headers = self._signed(body, at=datetime.now(UTC))
         try:
-            answer = self._http.urlopen("POST", PATH, body=body, headers=headers, redirect=False)
-        except network.NewConnectionError as error:
-            raise EndpointConnectionError(endpoint_url=self._url, error=error) from error
-        except network.ConnectTimeoutError as error:
-            raise ConnectTimeoutError(endpoint_url=self._url, error=error) from error
-        except network.HTTPError as error:
+            answer = self._lines.post(PATH, body, headers)
+        except Unreached as error:
+            raise EndpointConnectionError(endpoint_url=self._lines.host, error=error) from error
+        except Broken as error:
             raise HTTPClientError(error=error) from error
         if answer.status >= 300:
             raise _error(answer)
-        accepted: dict[str, Any] = json.loads(answer.data)
+        accepted: dict[str, Any] = json.loads(answer.body)
         return accepted
 
     def _signed(self, body: bytes, *, at: datetime) -> dict[str, str]:
         """The headers of a request, signed. Contract: "Create a signed AWS API request" (Signature Version 4)."""
         credentials, region = self._credentials.get_frozen_credentials(), self._client.meta.region_name
         stamp = f"{at:%Y%m%dT%H%M%SZ}"
-        headers = {"content-type": "application/json", "host": self._host, "x-amz-date": stamp}
+        headers = {"content-type": "application/json", "host": self._lines.host, "x-amz-date": stamp}
         if credentials.token:
             headers["x-amz-security-token"] = credentials.token
         names = ";".join(headers)
@@ -140,10 +131,10 @@ def _signing_key(secret: str, day: str, region: str) -> bytes:
     return key
 
 
-def _error(answer: Any) -> ClientError:
+def _error(answer: Reply) -> ClientError:
     code = answer.headers.get("x-amzn-errortype", "").partition(":")[0] or f"HTTP{answer.status}"
     try:
-        told = json.loads(answer.data)
+        told = json.loads(answer.body)
     except ValueError:
         told = {}
     message = told.get("message") or told.get("Message") or "" if isinstance(told, dict) else ""

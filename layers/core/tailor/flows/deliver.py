@@ -378,12 +378,12 @@ def _write(owed: Owed, person: Person, post: Post, now: int) -> tuple[Letter, by
         urls["confirm_url"] = f"{post.public_url}/preferences/{_signed(f'{person.id}|{now}', OWN_DATA, post)}/data"
     counted = permits(person, "analytics", post.program, now=now)
     letterhead = post.letterhead(template)
-    tracked = _tracked(person.id, owed["message"], post) if counted else None
+    tracked = _tracked(person.id, owed["message"], post) if counted else ""
     letter = letterhead.render(
         view(person, template.reads_for, post.program, now=now),
         given(template, urls),
         now=now,
-        link=tracked,
+        counted=tracked,
         pixel=_pixel(person.id, owed["message"], tracked, post) if tracked else "",
         shelf=post.shelf() if letterhead.recommends else None,
     )
@@ -412,19 +412,17 @@ def links(person: str, purpose: str, public_url: str, keys: Mapping[str, bytes],
     }
 
 
-def _tracked(person: str, message: str, post: Post) -> Callable[[int | str, str], str]:
+def _tracked(person: str, message: str, post: Post) -> str:
     """The letter is signed once; which of its links it is stands behind."""
-    click = f"{post.public_url}/c/{_signed(f'{person}|{message}', 'click', post)}"
-    return lambda index, url: f"{click}.{index}"
+    return f"{post.public_url}/c/{_signed(f'{person}|{message}', 'click', post)}."
 
 
-def _pixel(person: str, message: str, tracked: Callable[[int | str, str], str], post: Post) -> str:
+def _pixel(person: str, message: str, tracked: str, post: Post) -> str:
     """A picture that tells of opening, and a link that no person sees: who follows it is a machine."""
     seen = f"{post.public_url}/o/{_signed(f'{person}|{message}', 'open', post)}"
-    trap = tracked(TRAP, "")
     return (
         f'<img src="{seen}" width="1" height="1" alt="">'
-        f'<a href="{trap}" style="display:none" aria-hidden="true" tabindex="-1"></a>'
+        f'<a href="{tracked}{TRAP}" style="display:none" aria-hidden="true" tabindex="-1"></a>'
     )
 
 

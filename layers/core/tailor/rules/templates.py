@@ -14,7 +14,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
@@ -169,7 +169,7 @@ class Letterhead:
         extra: Mapping[str, str],
         *,
         now: int,
-        link: Callable[[int, str], str] | None = None,
+        counted: str = "",
         pixel: str = "",
         shelf: Shelf | None = None,
     ) -> Letter:
@@ -180,8 +180,8 @@ class Letterhead:
         view : of the person, for the purpose the template ``reads_for``.
         extra : values of :data:`GIVEN`.
         now : instant at which the conditions of calls to action are decided.
-        link : (index, url) → what stands in its place, for every link of the HTML that may be counted: not the one to
-            unsubscribe, not the preferences, not mailto, tel or sms.
+        counted : beginning of a URL; with its index behind it stands in the place of every link of the HTML that may be
+            counted: not the one to unsubscribe, not the preferences, not mailto, tel or sms.
         pixel : HTML that is put in at the end of the body.
         shelf : what ``recommend`` chooses from; nothing, where there is none.
 
@@ -202,7 +202,7 @@ class Letterhead:
             ends = (at for at in range(len(written) - 1, -1, -1) if BODY_ENDS.match(written[at]))
             written.insert(next(ends, len(written)), pixel)
         own = tuple(url for name in _OWN if (url := extra.get(name)))
-        body, encoded, links = _assembled(written, self._html.static, own, link)
+        body, encoded, links = _assembled(written, self._html.static, own, counted)
         plain = tidy(self._text.render(context)) + "\n"
         return Letter(subject, preheader, body, plain, links, tuple(fallbacks), encoded)
 
@@ -395,12 +395,14 @@ def _checked(target: str, pointer: str) -> str:
 
 
 def _assembled(
-    written: list[str], known: Mapping[str, _Static], own: tuple[str, ...], link: Callable[[int, str], str] | None
+    written: list[str], known: Mapping[str, _Static], own: tuple[str, ...], counted: str
 ) -> tuple[str, bytes, tuple[str, ...]]:
     """The HTML, the same as quoted-printable, and its original links; soft breaks between pieces cost nothing to read.
 
-    Links that begin with one of ``own`` stay and are not counted; the others become what ``link`` makes of them.
+    Links that begin with one of ``own`` stay and are not counted; of the others each becomes ``counted`` and its index.
     """
+    beginning = str(escape(counted))
+    begins = encoding.piece(beginning) if counted else b""
     out: list[str] = []
     encoded: list[bytes] = []
     fresh: list[str] = []
@@ -419,17 +421,18 @@ def _assembled(
             out.append(static.text)
             encoded.append(static.encoded)
             if static.link is not None:
+                if counted:
+                    out[-1] = f"{beginning}{len(found)}"
+                    encoded[-1] = b"%b=\r\n%d" % (begins, len(found))
                 found.append(static.link)
-                if link is not None:
-                    out[-1] = str(escape(link(len(found) - 1, static.link)))
-                    encoded[-1] = encoding.piece(out[-1])
         elif piece == LINK_BEGINS:
             begun, begun_encoded = len(out), len(encoded)
         elif (url := _countable("".join(out[begun:]))) is not None and not (own and url.startswith(own)):
+            if counted:
+                out[begun:] = [f"{beginning}{len(found)}"]
+                encoded[begun_encoded:] = [b"%b=\r\n%d" % (begins, len(found))]
+                fresh.clear()
             found.append(url)
-            if link is not None:
-                del encoded[begun_encoded:]
-                out[begun:] = fresh[:] = [str(escape(link(len(found) - 1, url)))]
     if fresh:
         encoded.append(_encoded("".join(fresh)))
     return "".join(out), b"=\r\n".join(encoded), tuple(found)
