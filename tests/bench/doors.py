@@ -1,8 +1,8 @@
 """The door: CPU of ``ingest`` for each event of each source outside AWS calls, and what a million events cost.
 
 Every sample of a source that gives events goes through the whole flow (key, signature, reading, inspection, envelopes,
-queue messages), with an SQS client that takes everything at once. Phones that were looked up are forgotten before each
-pass, as if every event were about somebody new; the domains of addresses are the few that most people have.
+queue messages), with an SQS client that takes everything at once. Phones and identifiers that were read are forgotten
+before each pass, as if every pass were about somebody new; domains of addresses are the few that most people have.
 
 Prices are those of us-east-1 on demand; durations are the CPU measured, at the share of a core that the memory buys,
 and the calls to AWS one after the other.
@@ -25,6 +25,7 @@ from tailor.edges.http import inbound
 from tailor.flows.ingest import Answer, Door, ingest
 from tailor.kernel.inbound import Inbound
 from tailor.kernel.keys import digest
+from tailor.rules.identity import normal
 from tailor.rules.prices import GB_SECOND, HTTP_REQUEST, INVOCATION, LOG_BYTE, RRU, SQS_REQUEST, WRU
 from tailor.rules.quality import phone
 from tailor.sources import SOURCES
@@ -132,6 +133,7 @@ def _work(requests: Sequence[tuple[Inbound, int]], door: Door) -> Callable[[int]
     def work(round: int) -> None:
         for _ in range(PASSES):
             phone.cache_clear()
+            normal.cache_clear()
             for one in requests:
                 _take(one, door)
 

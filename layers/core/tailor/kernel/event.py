@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from tailor.kernel.keys import digest
 
@@ -22,8 +22,7 @@ def _mark(source: str, id: str) -> str:
     return digest(source, id, size=6)
 
 
-@dataclass(frozen=True, slots=True)
-class Identifier:
+class Identifier(NamedTuple):
     """One normalised handle of a person.
 
     ``kind`` is one of ``user_id``, ``email``, ``phone``, ``anonymous_id``, a vendor's (``shopify_customer_id``), or
@@ -34,8 +33,7 @@ class Identifier:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConsentChange:
+class ConsentChange(NamedTuple):
     """One purpose granted, denied or withdrawn. ``topic`` narrows the purpose; ``""`` is the whole of it."""
 
     purpose: str
@@ -88,13 +86,16 @@ class Event:
             "at": self.at,
             "received": self.received,
             "source": self.source,
-            "identifiers": [[i.kind, i.value] for i in self.identifiers],
+            "identifiers": [*map(list, self.identifiers)],
         }
-        for name in ("traits", "properties", "context"):
-            if value := getattr(self, name):
-                out[name] = value
+        if self.traits:
+            out["traits"] = self.traits
+        if self.properties:
+            out["properties"] = self.properties
+        if self.context:
+            out["context"] = self.context
         if self.consent:
-            out["consent"] = [[c.purpose, c.grant, c.topic] for c in self.consent]
+            out["consent"] = [*map(list, self.consent)]
         return out
 
     @classmethod

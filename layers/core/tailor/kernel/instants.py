@@ -27,7 +27,7 @@ _INSTANT = re.compile(
 )
 _USUAL = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{3})?"
-    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+    r"(Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
 )
 """How most clients write a time; the library reads it several times faster."""
 
@@ -68,7 +68,10 @@ def parse_instant(text: str) -> int:
     Rejected : not a date, or one that does not exist.
     """
     try:
-        moment = datetime.fromisoformat(text) if _USUAL.fullmatch(text) else _lenient(text)
+        if usual := _USUAL.fullmatch(text):
+            moment = datetime.fromisoformat(text if usual[1] else f"{text}Z")
+        else:
+            moment = _lenient(text)
         return round(moment.timestamp() * 1000)
     except (ValueError, OverflowError) as error:
         raise Rejected(f"{text[:40]!r} is not a time that exists", code="bad-time") from error

@@ -22,6 +22,8 @@ WHOLE = ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "
 DIGITS = dict.fromkeys(WHOLE, 0) | dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
 """Currency → digits of its minor unit (ISO 4217); the others have two."""
 
+_UNKNOWN = frozenset({type(None), str, list, dict})
+"""Types of which what is empty says nothing; zero and false do."""
 _MONEY = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,12})?")
 _NUMBER = re.compile(r"[0-9]{1,17}(?:\.[0-9]{1,9})?")
 
@@ -45,10 +47,16 @@ def read_form(request: Inbound) -> dict[str, str]:
     Rejected : more than :data:`BODY_BYTES` (413), not UTF-8, too many fields.
     """
     check_size(request)
-    if request.body.count(b"&") >= FORM_FIELDS:
+    return dict(_fields(request.body))
+
+
+@lru_cache(1)
+def _fields(body: bytes) -> dict[str, str]:
+    # The same form is read for its proof and for its events.
+    if body.count(b"&") >= FORM_FIELDS:
         raise Rejected(f"the form has more than {FORM_FIELDS} fields", code="bad-form")
     try:
-        pairs = [part.partition("=")[::2] for part in request.body.decode("utf-8").split("&") if part]
+        pairs = [part.partition("=")[::2] for part in body.decode("utf-8").split("&") if part]
         return {_field(name): unquote_plus(value, errors="strict") for name, value in pairs}
     except ValueError as error:
         raise Rejected("the body is no form of UTF-8 fields", code="bad-form") from error
@@ -124,7 +132,7 @@ def required(item: dict[str, Any], field: str, what: str, pointer: str = "") -> 
 
 def present(fields: dict[str, Any]) -> dict[str, Any]:
     """Without ``None`` and what is empty: that a sender does not know a value does not make it unknown."""
-    return {name: value for name, value in fields.items() if value not in (None, "", [], {})}
+    return {name: value for name, value in fields.items() if value or type(value) not in _UNKNOWN}
 
 
 def key(*parts: str) -> str:
@@ -157,8 +165,10 @@ def moment(value: Any) -> int | None:
 
 def dated(*claims: Any, received: int) -> tuple[int, dict[str, Any]]:
     """The first claim that is a time (see :func:`moment`), else ``received``; and what to say of the sender's clock."""
-    times = (moment(claim) for claim in claims)
-    return not_after(next((at for at in times if at is not None), received), received)
+    for claim in claims:
+        if (at := moment(claim)) is not None:
+            return not_after(at, received)
+    return received, {}
 
 
 def money(value: Any) -> str | None:

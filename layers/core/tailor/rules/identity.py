@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from tailor.kernel.event import Identifier
@@ -66,9 +67,17 @@ def identifier(kind: str, value: object) -> Identifier | None:
     (``+`` and digits; spaces, dots, hyphens and brackets are dropped); other values are trimmed and kept exactly.
     Numbers keep every digit.
     """
-    if value is None or isinstance(value, (bool, float, dict, list)):
-        return None
-    text = str(value).strip()
+    if type(value) is not str:
+        if value is None or isinstance(value, (bool, float, dict, list)):
+            return None
+        value = str(value)
+    return normal(kind, value)
+
+
+@lru_cache(4096)
+def normal(kind: str, text: str) -> Identifier | None:
+    """:func:`identifier` of a text. It is read several times on its way: by the source, by the inspection."""
+    text = text.strip()
     if len(text) > 320 or text.lower() in NOBODY or not text.isprintable():
         return None
     if kind == "email":
@@ -93,10 +102,14 @@ def impersonal(one: Identifier) -> bool:
 def ordered(identifiers: list[Identifier | None]) -> tuple[Identifier, ...]:
     """The usable ones without repeats, in a fixed order of kinds; those of vendors before the last. Which is the
     stronger is for the programme to say."""
-    found = dict.fromkeys(one for one in identifiers if one is not None)
-    if len(found) < 2:
-        return tuple(found)
-    return tuple(sorted(found, key=lambda one: _RANKS.get(one.kind, len(_RANKS) - 2)))
+    found = [one for one in identifiers if one is not None]
+    if len(found) > 1:
+        found = sorted(dict.fromkeys(found), key=_rank)
+    return tuple(found)
+
+
+def _rank(one: Identifier) -> int:
+    return _RANKS.get(one.kind, len(_RANKS) - 2)
 
 
 def held(person: Person) -> list[Identifier]:

@@ -89,13 +89,10 @@ class Mailchimp:
             listed = read_json(fields[TRANSACTIONAL].encode())
             if not isinstance(listed, list):
                 raise Rejected(f"{TRANSACTIONAL!r} is no list", code="bad-shape", pointer=f"/{TRANSACTIONAL}")
-            # Each event goes into quarantine in a form of its own, so that it can be read again.
-            alone = [{TRANSACTIONAL: json.dumps([one])} for one in listed]
-            return read_each(
-                alone,
-                lambda form, at: _letter(json.loads(form[TRANSACTIONAL])[0], at, now),
-                pointer=f"/{TRANSACTIONAL}",
-            )
+            parsed = read_each(listed, lambda told, at: _letter(told, at, now), pointer=f"/{TRANSACTIONAL}")
+            # Each goes into quarantine in a form of its own, so that it can be read again.
+            parsed.refused = [(refusal, {TRANSACTIONAL: json.dumps([one])}) for refusal, one in parsed.refused]
+            return parsed
         return read_one(fields, lambda form: _events(form, request, now))
 
 

@@ -226,7 +226,8 @@ def _traits(record: dict[str, Any]) -> dict[str, Any]:
 def _properties(record: dict[str, Any], name: str) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     for theirs, ours in ORDER.items():
-        value = record.get(theirs)
+        if (value := record.get(theirs)) is None:
+            continue
         value = value[0] if isinstance(value, list) and value else value
         found = money(value) if ours in MONEY else text(value, 2_000)
         if found:
@@ -241,7 +242,8 @@ def _products(record: dict[str, Any]) -> list[dict[str, Any]]:
     """One product for each place in the parallel lists; a list that is shorter has nothing to say of the rest."""
     products: list[dict[str, Any]] = []
     for theirs, ours in PRODUCT.items():
-        values = record.get(theirs)
+        if (values := record.get(theirs)) is None:
+            continue
         for index, value in enumerate(values if isinstance(values, list) else [values]):
             found: Any = money(value) if ours == "price" else text(value, 500)
             if ours == "quantity":
@@ -258,6 +260,8 @@ def _consent(record: dict[str, Any], people: tuple[Identifier, ...], request: In
     It is the choice made at its ``ts``; without one nobody knows when it was made, and it changes nothing.
     """
     cookie = unquote(text(record.get("cp.CONSENTMGR") or record.get("CONSENTMGR"), 2_000))
+    if not cookie:
+        return []
     fields = dict(part.partition(":")[::2] for part in cookie.split("|"))
     chosen = moment(fields.get("ts"))
     changes = []
