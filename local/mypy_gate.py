@@ -36,6 +36,7 @@ PROFILE: Mapping[str, str] = {
     "rules/quality/portrait.py": "measures how well profiles are filled",
     "flows/export.py": "hands a person everything of theirs",
     "flows/show.py": "shows a person to who may see them, without what is sensitive or undeclared",
+    "flows/own.py": "shows people what they may put right themselves",
     "flows/render.py": "names, without their values, what the gate kept back",
     "flows/why_not.py": "tells who asks which events a rule has counted",
 }

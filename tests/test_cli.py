@@ -11,6 +11,7 @@ import botocore.session
 import pytest
 
 from gateway import ADMIN, served
+from shop import SHOP
 from tailor.cli.client import Client
 from tailor.cli.main import main
 from tailor.cli.programme import Unreadable, read
@@ -460,3 +461,40 @@ def test_a_value_without_a_fallback_stops_the_rehearsal_and_not_the_publication(
     letter.write_text(letter.read_text().replace("{last_name}", "{last_name|friend}"))
     for command in (("push", str(folder), "--check"), ("journey", "check", str(folder)), sheet):
         assert tailor(*command)[0] == 0
+
+
+# ---- rights
+
+
+def test_rights_are_asked_answered_and_listed(shop: World, tailor: Run, tmp_path: Path) -> None:
+    shop.publish({**SHOP, "attributes": {"city": {}}})
+    who = ("email", "ada@example.com")
+    shop.arrive(shop.event("Identify", who, kind="identify", traits={"city": "Bern"}))
+    shop.pump()
+    shop.now += 1_000
+    assert tailor("rights", "list")[1] == "Nothing is waiting for an answer.\n"
+    status, said, _ = tailor("rights", "ask", "access", who[1])
+    assert (status, "access is to be answered by 2026-12-24" in said) == (0, True)
+    id = said.partition(":")[0]
+    assert tailor("rights", "extend", id, "--why", "the archive moves")[0] == 0
+    listed = tailor("rights", "list")[1]
+    assert "(put off)" in listed
+    assert "ada@example.com" not in listed
+    status, said, _ = tailor("rights", "ask", "rectification", who[1], "--set", "city=Basel", "--now")
+    assert (status, said.partition(": ")[2]) == (0, "done; corrected: city\n")
+    for file in ("data.json", "data.html"):
+        assert tailor("rights", "export", who[1], str(tmp_path / file))[0] == 0
+        assert "Basel" in (tmp_path / file).read_text()
+    assert tailor("rights", "refuse", id, "--why", "nobody could show to be her")[0] == 0
+    assert "nobody could show to be her" in tailor("rights", "list", "--closed")[1]
+    status, _, error = tailor("rights", "erase", who[1])
+    assert (status, "--sure" in error) == (1, True)
+    status, said, _ = tailor("rights", "erase", who[1], "--sure")
+    assert (status, "swept" in said) == (0, True)
+    person = said.partition(":")[0]
+    assert "a hash stays" in tailor("rights", "erase", person)[1]
+
+
+def test_a_correction_without_a_value_is_refused_before_it_is_sent(tailor: Run) -> None:
+    status, _, error = tailor("rights", "carry-out", "q_1", "--set", "city")
+    assert (status, "NAME=VALUE" in error) == (1, True)

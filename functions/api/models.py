@@ -637,6 +637,48 @@ class Erasure(BaseModel):
     stores: list[ErasedStore]
 
 
+class CarriedOut(BaseModel):
+    """What a request says beside its kind: the right `attributes` of a rectification (null removes one), the `purposes`
+    an objection is against (marketing and profiling)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    attributes: dict[str, Any] | None = None
+    purposes: list[str] | None = None
+
+
+class RightAsked(CarriedOut):
+    """A right that somebody exercises; `access` is also that to take one's data along."""
+
+    kind: Literal["access", "rectification", "restriction", "lifting", "objection", "opt_out"]
+    now: bool = False
+
+
+class Reason(BaseModel):
+    """Why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    why: str = Field(min_length=1, max_length=1_000)
+
+
+class RightRequest(BaseModel):
+    """A request and, once it is closed, what was done. `due` is by the law of the person's country."""
+
+    id: str
+    person: str
+    kind: str
+    by: str
+    state: Literal["open", "done", "refused"]
+    asked: str
+    due: str
+    overdue: bool
+    extended: bool
+    settled: str | None
+    why: str
+    did: list[str]
+
+
 class Broken(BaseModel):
     """One place where a consent chain does not hold: whose it is, the row's key, what is wrong."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import campaigns
+import demands
 import duplicates
 import imports
 import journeys
@@ -24,6 +25,7 @@ GROUPS = (
     products,
     quarantine,
     rights,
+    demands,
     segments,
     journeys,
     operations,

@@ -13,17 +13,15 @@ from tailor.flows.choose import (
     Desk,
     Pace,
     ask_own_data,
-    check_own_data,
     check_unsubscribe,
     choices,
     choose,
-    erase_me,
-    own_data,
     pace,
     set_pace,
     unsubscribe,
 )
 from tailor.flows.export import page as data_page
+from tailor.flows.own import check_own_data, correct_me, correctable, erase_me, is_restricted, own_data, restrict_me
 from tailor.kernel.errors import Rejected
 from tailor.kernel.inbound import Inbound
 
@@ -74,7 +72,7 @@ class Visit:
         if self.request.headers.get("content-type", "").startswith("application/json"):
             return _from_json(body)
         try:
-            return parse_qs(body.decode("utf-8", "replace"), max_num_fields=200)
+            return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200)
         except ValueError as error:
             raise Rejected("a form has at most 200 fields", code="bad-form") from error
 
@@ -123,6 +121,8 @@ def _preferences(visit: Visit) -> Opened:
         return pages.asked(), 200, {}
     if sent.get("do") == ["erase"]:
         return _erase(visit, sure=sent.get("sure") == ["yes"])
+    if (done := sent.get("do")) in (["correct"], ["restrict"], ["lift"]):
+        return _exercised(visit, done[0], sent, now)
     chosen = choose(token, set(sent.get("choice", [])), desk, how=visit.evidence(pages.PREFERENCES_TEXT), now=now)
     if "at_most" in sent or "pause" in sent:
         before = pace(token, desk, now=now)
@@ -139,10 +139,28 @@ def _erase(visit: Visit, *, sure: bool) -> Opened:
     return pages.erased(), 200, {}
 
 
+def _exercised(visit: Visit, what: str, sent: Mapping[str, list[str]], now: int) -> Opened:
+    if what == "correct":
+        said = {name.removeprefix("is-"): values[0] for name, values in sent.items() if name.startswith("is-")}
+        count = correct_me(visit.token, said, visit.desk, now=now)
+        done = "Put right. This holds from now on." if count else "Nothing was changed."
+    else:
+        restrict_me(visit.token, visit.desk, lift=what == "lift", now=now)
+        done = "Done. This holds from now on."
+    visit.counted = "RightsExercised"
+    return _own_page(visit, now, saved=done)
+
+
+def _own_page(visit: Visit, now: int, *, saved: str = "") -> Opened:
+    known = correctable(visit.token, visit.desk, now=now)
+    stands = is_restricted(visit.token, visit.desk, now=now)
+    return pages.own_data(f"/preferences/{quote(visit.token)}", known, restricted=stands, saved=saved), 200, {}
+
+
 def _own_data(visit: Visit, now: int) -> Opened:
     if "as" not in visit.request.query:
         check_own_data(visit.token, visit.desk, now=now)
-        return pages.own_data(f"/preferences/{quote(visit.token)}"), 200, {}
+        return _own_page(visit, now)
     found = own_data(visit.token, visit.desk, now=now)
     if found is None:
         return pages.refused("There is no profile behind this link any more."), 404, {}

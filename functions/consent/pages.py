@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from tailor.flows.choose import Choice, Pace
@@ -106,13 +106,26 @@ def asked() -> str:
     return _page("Look into your mail", _note("We are sending you a letter with a link that is valid for an hour."))
 
 
-def own_data(door: str) -> str:
-    """What a fresh link leads to. ``door``: its path, to which erasure is posted."""
+def own_data(door: str, known: Mapping[str, str], *, restricted: bool, saved: str = "") -> str:
+    """What a fresh link leads to.
+
+    ``door``: its path, to which everything is posted; ``known``: name → value of what may be put right; ``restricted``:
+    whether nothing may be used but for a contract; ``saved``: what was just done.
+    """
+    fields = "".join(_field(name, value, name=f"is-{name}") for name, value in known.items())
+    correct = (
+        f'<h2>Something is wrong?</h2><form method="post" action="{escape(door)}">{fields}'
+        '<button name="do" value="correct">Put it right</button></form>'
+    )
+    use, press, label = _RESTRICTED if restricted else _USED
     return _page(
         "Your data",
-        "<p>Everything we hold about you, and what it is used for.</p>"
+        f"{_note(saved) if saved else ''}<p>Everything we hold about you, and what it is used for.</p>"
         f'<p><a class="button" href="{escape(door)}/data?as=page">Read it</a>'
         f'<a class="button" href="{escape(door)}/data?as=json">Download it</a></p>'
+        f"{correct if known else ''}"
+        f'<h2>Keep it, and do not use it</h2><form method="post" action="{escape(door)}"><p>{use}</p>'
+        f'<button name="do" value="{press}">{label}</button></form>'
         f'<h2>Leave altogether</h2><form method="post" action="{escape(door)}">'
         "<p>We erase everything about you and keep only a fingerprint of your address, so that nobody writes to it "
         "again. This cannot be undone.</p>"
@@ -120,6 +133,18 @@ def own_data(door: str) -> str:
         "<span>Yes, erase everything you hold about me</span></label>"
         '<button class="stop" name="do" value="erase">Erase me</button></form>',
     )
+
+
+_USE = (
+    "We would keep what we hold about you and use it for nothing but what you order from us: no offers, no counting, "
+    "no choosing for you. You can lift that here at any time."
+)
+_USED = (_USE, "restrict", "Restrict it")
+_RESTRICTED = (
+    "What we hold about you is restricted: we keep it, and use it for nothing but what you order from us.",
+    "lift",
+    "Lift the restriction",
+)
 
 
 def erased() -> str:
@@ -135,7 +160,8 @@ def not_sure() -> str:
 
 def form(asked: Form, attributes: Sequence[Attribute], *, refusal: str = "", email: str = "") -> str:
     """A form with a box for each purpose, none of them ticked. It can stand in a page of its own or in a frame."""
-    fields = "".join(_field(attribute) for attribute in attributes)
+    several = " (several, with commas)"
+    fields = "".join(_field(one.name, hint=several if one.type == "list" else "") for one in attributes)
     boxes = "".join(_box(key, label, name="box", ticked=False) for key, label in (asked.boxes or {}).items())
     legend = "<legend>You decide, box by box; you may leave all of them.</legend>"
     wrong = f'<p class="note" role="alert" id="wrong">{escape(refusal)}</p>' if refusal else ""
@@ -194,13 +220,15 @@ def _box(key: str, title: str, *, name: str, ticked: bool) -> str:
     )
 
 
-def _field(attribute: Attribute) -> str:
-    name = escape(attribute.name)
-    label = escape(attribute.name.replace("_", " ").capitalize())
-    hint = " (several, with commas)" if attribute.type == "list" else ""
+def _field(attribute: str, value: str = "", *, name: str = "", hint: str = "") -> str:
+    """An input for an attribute; ``name`` is what it is sent as."""
+    key = escape(name or attribute)
+    label = escape(attribute.replace("_", " ").capitalize())
+    optional = "" if value else ' <span class="soft">(optional)</span>'
+    filled = f' value="{escape(value)}"' if value else ""
     return (
-        f'<label class="line" for="f-{name}">{label}{hint} <span class="soft">(optional)</span></label>'
-        f'<input type="text" id="f-{name}" name="{name}" maxlength="500">'
+        f'<label class="line" for="f-{key}">{label}{hint}{optional}</label>'
+        f'<input type="text" id="f-{key}" name="{key}" maxlength="500"{filled}>'
     )
 
 

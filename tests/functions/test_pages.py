@@ -34,7 +34,8 @@ def _site() -> Iterator[tuple[World, dict[str, str]]]:
     with world(patch) as shop:
         shop.publish(DOCUMENT)
         yes = [("marketing", "granted"), ("analytics", "pending")]
-        shop.arrive(shop.event("Identify", ("email", EMAIL), kind="identify", consent=yes))
+        known = {"first_name": "Ada", "city": "Bern"}
+        shop.arrive(shop.event("Identify", ("email", EMAIL), kind="identify", traits=known, consent=yes))
         shop.pump()
         (ada,) = shop.everybody()
         urls = links(ada.id, "marketing", "", runtime.signing_keys())

@@ -21,7 +21,13 @@ NOBODYS |= {"list of merges", "identifiers", "quarantine", "suppressions"}
 """Stores of which the receipt says how much was taken out of them."""
 ELSEWHERE = {"webhook deliveries", "large events in S3", "refused rows in S3", "import files in S3"}
 """Likewise; ``test_erasure_of_every_door.py`` fills them."""
-EXPIRES = {"files in S3 that no feed is for": 14, "matching": 1, "products": 1, "webhook deliveries of facts": 30}
+EXPIRES = {
+    "requests": 730,
+    "files in S3 that no feed is for": 14,
+    "matching": 1,
+    "products": 1,
+    "webhook deliveries of facts": 30,
+}
 """Store that holds on to something for a while → days."""
 
 

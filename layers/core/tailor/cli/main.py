@@ -25,6 +25,7 @@ from tailor.cli import (
     operate,
     programme,
     quarantine,
+    rights,
     sending,
     source,
 )
@@ -400,6 +401,7 @@ def _parser() -> argparse.ArgumentParser:
     consent.add_parser(commands, command, reading, desk)
     journey.add_parser(commands, command, reading, desk)
     quarantine.add_parser(commands, command, reading, desk)
+    rights.add_parser(commands, command, reading, desk)
     letters.add_parser(commands, lambda: time.time_ns() // 1_000_000)
     importing.add_parser(commands, command, reading, desk)
     source.add_parser(commands)

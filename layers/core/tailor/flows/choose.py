@@ -13,21 +13,15 @@ from typing import Any
 from tailor.edges.bucket import Bucket
 from tailor.edges.store import Store
 from tailor.flows.absorb import absorb
-from tailor.flows.erase import erase, request_erasure
-from tailor.flows.export import export
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Grant, Identifier
 from tailor.kernel.forms import OWN_DATA, OWN_DATA_ASKED
-from tailor.kernel.instants import HOUR
 from tailor.kernel.keys import digest, read_token
 from tailor.kernel.person import Person
 from tailor.kernel.program import Program
 from tailor.rules.compiled import Compiled
 from tailor.rules.consent import grant_of, permits, view
 from tailor.rules.eligibility import FREQUENCIES
-
-FRESH = HOUR
-"""How long a link to one's own data is valid after its letter was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,50 +177,6 @@ def ask_own_data(token: str, desk: Desk, *, now: int) -> None:
         identifiers=(Identifier("person", person.id),),
     )
     absorb([event], desk.store, desk.compiled, new_id=desk.new_id, now=now)
-
-
-def check_own_data(token: str, desk: Desk, *, now: int) -> None:
-    """Read the token of a fresh link and change nothing.
-
-    Raises
-    ------
-    Rejected : the token is forged, for another purpose, or older than :data:`FRESH` (403).
-    """
-    _fresh(token, desk, now)
-
-
-def own_data(token: str, desk: Desk, *, now: int) -> dict[str, Any] | None:
-    """Everything about the bearer of a fresh link, see :func:`tailor.flows.export.export`; ``None`` for nobody.
-
-    Raises
-    ------
-    Rejected : see :func:`check_own_data`.
-    """
-    person = desk.store.person(_fresh(token, desk, now), consistent=True)
-    return export(person, desk.store, desk.compiled.program, desk.files(), now=now) if person else None
-
-
-def erase_me(token: str, desk: Desk, *, clock: Callable[[], int]) -> bool:
-    """Erase the bearer of a fresh link; false where there is nobody to erase (any more).
-
-    Raises
-    ------
-    Rejected : see :func:`check_own_data`.
-    """
-    person = desk.store.person(_fresh(token, desk, clock()), consistent=True)
-    if person is None:
-        return False
-    erase(request_erasure(person.id, desk.store, how="preferences", now=clock()), desk.store, clock=clock)
-    return True
-
-
-def _fresh(token: str, desk: Desk, now: int) -> str:
-    """The id of the bearer of a link to their own data."""
-    id, _, written = read_token(token, purpose=OWN_DATA, keys=desk.signing_keys).partition("|")
-    if now - int(written) > FRESH:
-        detail = "This link was valid for an hour. Ask for another one on your preference page."
-        raise Rejected(detail, code="expired", status=403)
-    return id
 
 
 def _person(token: str, desk: Desk) -> Person | None:

@@ -40,6 +40,8 @@ SETTLE = 16 * MINUTE
 """Longer than any worker lives (15 minutes): after it nobody holds an old copy of the person."""
 BACKUPS = 35 * DAY
 """How far back DynamoDB's point-in-time recovery reaches."""
+ANSWERS_KEPT = 730 * DAY
+"""How long it is known what people asked of us and were answered (11 CCR 7101: 24 months)."""
 UNREAD_FILES = 14 * DAY
 """How long the bucket keeps a file that nobody imports."""
 NIGHT = DAY
@@ -135,6 +137,7 @@ class Erasure:
             ),
             line("campaigns", "hold counts; letters under way find nobody"),
             line("consent roots in S3", "hold hashes that name nobody"),
+            line("requests", "hold ids, and what was done in words without values", None, done + ANSWERS_KEPT),
             line("walks", "hold counts, and the id at which a walk is"),
             line("webhook deliveries of facts", "hold ids alone; expire by themselves", None, done + DELIVERY_LIFE),
             line("backups", "point-in-time recovery ends", None, done + BACKUPS),

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from tailor.edges.bucket import Bucket
 from tailor.edges.duplicates import Duplicates
 from tailor.edges.store import QUARANTINE_LIFE, Store
+from tailor.flows import rights
 from tailor.flows.comb import named
 from tailor.flows.erase import find_erasure
 from tailor.flows.subscribe import KIND as WEBHOOKS
@@ -37,7 +38,7 @@ def export(person: Person, store: Store, program: Program, files: Bucket, *, now
     Returns
     -------
     ``{"format", "made", "person", "purposes", "recipients", "profile", "merged", "events", "imports", "consent",
-    "messages", "told", "suppressed", "disputes", "duplicates", "keys", "unused", "refused", "erasure"}``:
+    "messages", "told", "suppressed", "disputes", "duplicates", "keys", "unused", "refused", "requests", "erasure"}``:
     ``profile`` holds each field of :class:`tailor.kernel.person.Person`; ``merged`` the same of profiles merged
     into this one, with who and what joined them and who this one was ``before``; ``imports`` the rows of files that
     events came from; ``disputes`` identifiers that more than one person came with; ``duplicates`` profiles that may
@@ -81,6 +82,7 @@ def export(person: Person, store: Store, program: Program, files: Bucket, *, now
         "keys": [key for id in (person.id, *person.aliases) for key in duplicates.keys_of(id)],
         "unused": [*_unused(traces, store, now)],
         "refused": list(named(traces, store, files)),
+        "requests": list(rights.of({person.id, *person.aliases}, store, now=now)),
         "erasure": request.receipt() if request else None,
     }
 
@@ -224,6 +226,7 @@ TITLES = {
     "told": "What others were told about you",
     "unused": "What we were sent and could not read",
     "refused": "Rows of files that we could not read",
+    "requests": "What you asked of us",
     "erasure": "Your request to be erased",
 }
 _PAGE = """<!doctype html>

@@ -95,6 +95,7 @@ HELD = {
 REASONS = {
     "no-email": ("there is no e-mail address to send to", "an e-mail address"),
     "no-consent": ("they do not permit it", "their consent"),
+    "restricted": ("they have restricted what their data is used for", "the restriction lifted by them"),
     "suppressed": ("the address must not be written to", "the suppression lifted"),
     "paused": ("they want no letters for the time being", "the end of their pause"),
     "template-gone": ("the template was no longer in force", "the template in force"),

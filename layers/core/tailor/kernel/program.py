@@ -42,7 +42,9 @@ from tailor.kernel.keys import digest
 
 LAW = "law"
 """The basis of a purpose of which the law of the person's country decides, see :mod:`tailor.rules.policy`."""
-BASES = ("consent", LAW, "legitimate-interest", "contract")
+CONTRACT = "contract"
+"""The basis of what somebody has asked for: an order is confirmed whatever else they restrict."""
+BASES = ("consent", LAW, "legitimate-interest", CONTRACT)
 GROUP = 10
 """People a group must have to be told of, where the programme does not say."""
 

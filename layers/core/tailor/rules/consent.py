@@ -15,12 +15,15 @@ from typing import Any
 from tailor.kernel.event import ConsentChange
 from tailor.kernel.history import History
 from tailor.kernel.person import Person
-from tailor.kernel.program import LAW, Program
+from tailor.kernel.program import CONTRACT, LAW, Program, Purpose
 from tailor.rules import policy
 
 STRICTNESS = {"granted": 0, "pending": 1, "denied": 2, "withdrawn": 3}
 REFUSED = ("denied", "withdrawn")
-OWN_DOORS = frozenset({"preferences", "form"})
+RESTRICTION = "restriction"
+"""What is chosen under this name is no purpose: who has withdrawn it may be kept, and used for nothing but what a
+contract with them takes (GDPR, article 18)."""
+OWN_DOORS = frozenset({"preferences", "form", "rights"})
 """Sources of events in which the person speaks for themselves, to us."""
 PERSON = "person"
 """The voice of :data:`OWN_DOORS`."""
@@ -82,6 +85,9 @@ def _as_permitted(person: Person, seen: dict[str, Any], purpose: str, program: P
 
 def standing(person: Person, program: Program, *, now: int) -> dict[str, list[Any]]:
     """The choices in force, and for purposes on which the law decides what it permits to somebody never asked."""
+    if since := restricted(person):
+        unused = {one.name: ["withdrawn", since, RESTRICTION] for one in program.purposes.values() if _needless(one)}
+        return {**person.consent, **unused}
     consent = person.consent
     for purpose in program.by_law:
         if purpose not in consent and (why := policy.by_law(person, purpose, now=now)):
@@ -97,7 +103,7 @@ def permits(person: Person, purpose: str, program: Program, *, topic: str = "", 
     outweighs a grant of one topic.
     """
     basis = program.purposes.get(purpose)
-    if basis is None:
+    if basis is None or (RESTRICTION in person.consent and restricted(person) and _needless(basis)):
         return False
     whole = grant_of(person, purpose)
     part = grant_of(person, purpose, topic) if topic else None
@@ -108,6 +114,17 @@ def permits(person: Person, purpose: str, program: Program, *, topic: str = "", 
     if basis.basis == LAW:
         return whole is None and bool(policy.by_law(person, purpose, now=now))
     return basis.basis != "consent"
+
+
+def restricted(person: Person) -> int:
+    """The instant since which somebody's data may only be kept, 0 where it may be used."""
+    said = person.consent.get(RESTRICTION)
+    return int(said[1]) if said and said[0] in REFUSED else 0
+
+
+def _needless(purpose: Purpose) -> bool:
+    """Whether a purpose ends with a restriction."""
+    return purpose.basis != CONTRACT
 
 
 def grant_of(person: Person, purpose: str, topic: str = "") -> str | None:

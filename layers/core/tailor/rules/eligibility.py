@@ -36,7 +36,7 @@ from tailor.kernel.journey import ANY_TIME, Calendar, Window
 from tailor.kernel.person import Person
 from tailor.kernel.program import Cap, Program, Template
 from tailor.rules.calendar import closes, opens, zone
-from tailor.rules.consent import permits, view
+from tailor.rules.consent import permits, restricted, view
 
 PUT_OFF = "Email Put Off"
 """What the sender reports of a letter that may leave later; the person hands it over again at ``until``."""
@@ -138,6 +138,8 @@ def eligible(person: Person, template: Template | None, program: Program, *, sup
         return "paused"
     purpose = purpose_of(template, program)
     if not permits(person, purpose, program, topic=template.topic, now=now):
+        if restricted(person):
+            return "restricted"
         return f"no-consent: {purpose}{':' + template.topic if template.topic else ''}"
     return ""
 

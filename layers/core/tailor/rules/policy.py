@@ -32,6 +32,8 @@ class Regime:
     since : day since which it holds.
     needs : purpose → what it takes. A purpose that is not named takes a consent.
     implied : event → ms for which it stands in for a consent to ``marketing``.
+    days, more : within how many days somebody who exercises a right is answered, and by how many more that may be put
+        off where they are told why.
     sources : where it is written.
     """
 
@@ -42,6 +44,8 @@ class Regime:
     needs: dict[str, Need]
     sources: tuple[str, ...]
     implied: dict[str, int] = field(default_factory=dict)
+    days: int = 30
+    more: int = 60
 
     def need(self, purpose: str) -> Need:
         """What ``purpose`` takes here."""
@@ -64,7 +68,7 @@ REGIMES = (
         "2018-05-25",
         _CONSENT,
         (
-            "Regulation (EU) 2016/679, articles 4(11), 6(1)(a), 7, 21, 22",
+            "Regulation (EU) 2016/679, articles 4(11), 6(1)(a), 7, 21, 22; 12(3): a month, and two more",
             "Directive 2002/58/EC, articles 5(3) (open pixels) and 13(1) (e-mail)",
             "CNIL, recommendation on tracking pixels in e-mail, 2026-04-14; Garante, 2026-04-17",
         ),
@@ -95,7 +99,10 @@ REGIMES = (
             "15 U.S.C. 7704(a) (CAN-SPAM)",
             "Cal. Civ. Code 1798.120, 1798.121, 1798.135 (CCPA as amended by CPRA)",
             "11 CCR 7025 (opt-out preference signals: GPC)",
+            "Cal. Civ. Code 1798.130(a)(2)(A): 45 days, and 45 more",
         ),
+        days=45,
+        more=45,
     ),
     Regime(
         "casl",
@@ -105,9 +112,10 @@ REGIMES = (
         _CONSENT,
         (
             "S.C. 2010, c. 23 (CASL), sections 6, 10(9), 10(10): implied 2 years from a purchase, 6 months from asking",
-            "S.C. 2000, c. 5 (PIPEDA), schedule 1, clause 4.3",
+            "S.C. 2000, c. 5 (PIPEDA), schedule 1, clause 4.3; section 8(3) and (4): 30 days, and 30 more",
         ),
         {"Order Completed": 730 * DAY, "Inquiry Submitted": 182 * DAY},
+        more=30,
     ),
 )
 """Every regime there is here. Somebody of another country, or of none, gets the strictest answer of all."""
@@ -122,6 +130,7 @@ STRICTEST = Regime(
         for purpose in _CONSENT
     },
     tuple(source for regime in REGIMES for source in regime.sources),
+    more=30,
 )
 
 _BY_COUNTRY = {country: regime for regime in REGIMES for country in regime.countries}
