@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tailor.edges import runtime
+from tailor.flows import rights
 from tailor.flows.choose import Desk, choose, unsubscribe
 from tailor.flows.deliver import links
 from tailor.kernel.event import Event, Grant
@@ -63,6 +64,8 @@ def in_force(changes: list[Change], purpose: str, topic: str) -> str | None:
 
 def permitted(changes: list[Change], purpose: str, topic: str = "") -> bool:
     """Nobody here has declared a country: letters take a consent, personalization ends with an objection."""
+    if in_force(changes, "restriction", "") == "withdrawn":
+        return False
     whole, part = in_force(changes, purpose, ""), in_force(changes, purpose, topic) if topic else None
     if {"denied", "withdrawn"} & {whole, part}:
         return False
@@ -105,7 +108,7 @@ class Machine:
         return [c for other in NAMES for c in self.committed[other]] if self.one else self.committed[name]
 
     def _desk(self) -> Desk:
-        return Desk(runtime.store(), runtime.compiled(), runtime.signing_keys(), runtime.person_id)
+        return Desk(runtime.store(), runtime.compiled(), runtime.signing_keys(), runtime.person_id, runtime.imports)
 
     # ---- what people and sources do
 
@@ -122,6 +125,13 @@ class Machine:
         for change in told if in_order else reversed(told):
             self._says(name, change)
             self.absorb()
+
+    def a_source_tells_a_whole_from_its_part(self, name: str, source: str, whole: Grant, part: Grant) -> None:
+        """A purpose and a topic in it, and a letter of that topic is wanted."""
+        self._says(name, ("marketing", "", whole, self.shop.now, source))
+        self._says(name, ("marketing", "deals", part, self.shop.now, source))
+        self.absorb()
+        self.letters_are_asked_for("deals")
 
     def letters_are_asked_for(self, topic: str) -> None:
         for name in NAMES:
@@ -149,9 +159,22 @@ class Machine:
         url = links(person.id, "marketing", "", runtime.signing_keys())["preferences_url"]
         choose(url.rpartition("/")[2], {"marketing", "personalization"}, self._desk(), how={}, now=self.shop.now)
         for purpose, grant in (("marketing", "granted"), ("personalization", "granted")):
-            if not permitted(self._changes(name), purpose):
+            restricted = in_force(self._changes(name), "restriction", "") == "withdrawn"
+            if restricted or not permitted(self._changes(name), purpose):
                 self.committed[name].append((purpose, "", grant, self.shop.now, "preferences"))  # type: ignore[arg-type]
-        assert permitted(self._changes(name), "marketing")
+        restricted = in_force(self._changes(name), "restriction", "") == "withdrawn"
+        assert restricted or permitted(self._changes(name), "marketing")
+
+    def somebody_restricts(self, name: str, lift: bool) -> None:
+        """They restrict what their data is used for, or lift that."""
+        person = self.shop.person("email", f"{name}@example.com")
+        assert person is not None
+        self.shop.now += MINUTE
+        desk = rights.Desk(runtime.store(), runtime.compiled(), runtime.person_id)
+        request = rights.ask(person, "lifting" if lift else "restriction", desk, by="api", now=self.shop.now)
+        rights.carry_out(request, rights.Details(), desk, now=self.shop.now)
+        grant: Grant = "granted" if lift else "withdrawn"
+        self.committed[name].append(("restriction", "", grant, self.shop.now, "preferences"))
 
     # ---- what workers do, and where they stand still
 
@@ -214,9 +237,11 @@ DEEDS = st.one_of(
     st.tuples(st.just("letters_are_asked_for"), st.sampled_from(["deals", "news"])),
     st.tuples(st.just("a_source_tells"), WHO, CHOICE),
     st.tuples(st.just("a_source_changes_its_mind"), WHO, SOURCE, st.booleans()),
+    st.tuples(st.just("a_source_tells_a_whole_from_its_part"), WHO, SOURCE, GRANT, GRANT),
     st.tuples(st.just("they_turn_out_to_be_one")),
     st.tuples(st.just("somebody_unsubscribes"), WHO),
     st.tuples(st.just("somebody_wants_letters_again"), WHO),
+    st.tuples(st.just("somebody_restricts"), WHO, st.booleans()),
     st.tuples(st.just("time_passes"), st.integers(1, 3)),
 )
 

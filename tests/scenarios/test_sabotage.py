@@ -110,6 +110,21 @@ def who_joins_brings_nothing(patch: Patch) -> None:
     patch.setattr("tailor.rules.identity.join", lambda into, other: None)
 
 
+def a_restriction_binds_nobody(patch: Patch) -> None:
+    """It is written down, and that is all."""
+    patch.setattr(consent, "restricted", lambda person: 0)
+
+
+def a_source_lifts_a_restriction(patch: Patch) -> None:
+    """Whoever grants a purpose is taken to have lifted it."""
+    permits = consent.permits
+
+    def lax(person: Person, purpose: str, *given: Any, **more: Any) -> bool:
+        return consent.grant_of(person, purpose) == "granted" or permits(person, purpose, *given, **more)
+
+    patch.setattr(consent, "permits", lax)
+
+
 def courses() -> None:
     ALIKE(given(COURSES)(run_course))()
 
@@ -132,6 +147,8 @@ def withdrawals() -> None:
         (the_laxer_source_wins, courses),
         (what_comes_late_is_new, courses),
         (who_joins_brings_nothing, courses),
+        (a_restriction_binds_nobody, courses),
+        (a_source_lifts_a_restriction, courses),
     ],
 )
 def test_a_machine_finds(fault: Callable[[Patch], None], machine: Callable[[], None], monkeypatch: Patch) -> None:
