@@ -7,12 +7,10 @@ import json
 import zlib
 from typing import Any
 
-import botocore.session
-
 from gateway import ask
 from tailor.flows.erase import SETTLE
 from tailor.kernel.instants import HOUR, MINUTE
-from world import CONTEXT, NIGHT, World, app
+from world import CONTEXT, NIGHT, World, app, aws
 
 MARK = "zyxmarker"
 EMAIL = f"{MARK}.ada@example.com"
@@ -50,7 +48,7 @@ def dump(shop: World) -> list[str]:
 
 def files() -> dict[str, str]:
     """Key → text of every object of the buckets."""
-    s3 = botocore.session.get_session().create_client("s3", region_name="eu-west-1")
+    s3 = aws("s3")
     found = {}
     for bucket in (one["Name"] for one in s3.list_buckets()["Buckets"]):
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
