@@ -37,6 +37,7 @@ PROFILE: Mapping[str, str] = {
     "flows/export.py": "hands a person everything of theirs",
     "flows/show.py": "shows a person to who may see them, without what is sensitive or undeclared",
     "flows/own.py": "shows people what they may put right themselves",
+    "flows/retention.py": "counts, without their values, what should be forgotten and is not",
     "flows/render.py": "names, without their values, what the gate kept back",
     "flows/why_not.py": "tells who asks which events a rule has counted",
 }

@@ -498,3 +498,9 @@ def test_rights_are_asked_answered_and_listed(shop: World, tailor: Run, tmp_path
 def test_a_correction_without_a_value_is_refused_before_it_is_sent(tailor: Run) -> None:
     status, _, error = tailor("rights", "carry-out", "q_1", "--set", "city")
     assert (status, "NAME=VALUE" in error) == (1, True)
+
+
+def test_what_is_kept_how_long_is_shown(shop: World, tailor: Run) -> None:
+    joins(shop, city="Bern")
+    status, said, _ = tailor("retention")
+    assert (status, "395 days" in said, "0 overdue among 1 people looked at" in said) == (0, True, True)

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from contract import READ, WRITE, answers, routes
-from models import CarriedOut, Reason, RightAsked, RightRequest
+from models import CarriedOut, Reason, Retention, RightAsked, RightRequest
 from tailor.edges import runtime
 from tailor.flows import rights, show
+from tailor.flows.retention import retention
 from tailor.kernel.errors import Rejected
 
 router = routes()
@@ -81,6 +82,12 @@ def refuse(id: Annotated[str, Path()], body: Reason) -> RightRequest:
 def extend(id: Annotated[str, Path()], body: Reason) -> RightRequest:
     """Once, by as much as the law allows, with the reason, of which the person has to be told."""
     return _told(rights.extend(_found(id), body.why, _desk()))
+
+
+@router.get("/api/retention", summary="What is kept how long", tags=["rights"], security=READ, responses=answers())
+def kept() -> Retention:
+    """By store and by attribute, what sees to it, and how many of a sample should be gone and are not."""
+    return Retention(**retention(runtime.store(), runtime.program(), now=runtime.now()))
 
 
 def _desk() -> rights.Desk:

@@ -679,6 +679,26 @@ class RightRequest(BaseModel):
     did: list[str]
 
 
+class Kept(BaseModel):
+    """One store, or one attribute, with its class of `data`. `days` is null without a term, `overdue` where nobody can
+    look."""
+
+    what: str
+    data: str
+    days: int | None
+    by: str
+    overdue: int | None
+
+
+class Retention(BaseModel):
+    """What is kept how long; `looked_at` people were looked at for what is `overdue`."""
+
+    stores: list[Kept]
+    attributes: list[Kept]
+    looked_at: int
+    overdue: int
+
+
 class Broken(BaseModel):
     """One place where a consent chain does not hold: whose it is, the row's key, what is wrong."""
 

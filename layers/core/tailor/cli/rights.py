@@ -45,6 +45,7 @@ def add_parser(commands: Any, command: Callable[..., Any], reading: argparse.Arg
     export = command(rights, "export", bound(_export), "Write all we hold about somebody to a file")
     export.add_argument("who", metavar="EMAIL", help=who)
     export.add_argument("file", metavar="FILE", help="JSON; a page to read where it ends in .html")
+    command(commands, "retention", bound(_retention), "Show what is kept how long, and what sees to it", reading)
     erase = command(rights, "erase", bound(_erase), "Erase somebody, or show how far it is", reading)
     erase.add_argument("who", metavar="EMAIL", help=f"{who}; the id, once it has begun")
     erase.add_argument("--sure", action="store_true", help="erase; it cannot be undone")
@@ -103,6 +104,26 @@ def _settle(what: str) -> Callable[[argparse.Namespace, Desk], int]:
         return desk.show(arguments, desk.client(arguments).post("requests", arguments.id, what, body=body), _told)
 
     return run
+
+
+def _retention(arguments: argparse.Namespace, desk: Desk) -> int:
+    def lines(kept: Any) -> list[str]:
+        told: list[str] = []
+        for title, part in (("Stores", "stores"), ("Attributes", "attributes")):
+            rows = [
+                (
+                    one["what"],
+                    one["data"],
+                    "" if one["days"] is None else f"{one['days']} days",
+                    one["by"],
+                    f"{one['overdue']} OVERDUE" if one["overdue"] else "",
+                )
+                for one in kept[part]
+            ]
+            told += section(title, rows)
+        return [*told, "", f"{kept['overdue']} overdue among {kept['looked_at']} people looked at"]
+
+    return desk.show(arguments, desk.client(arguments).get("retention"), lines)
 
 
 def _export(arguments: argparse.Namespace, desk: Desk) -> int:

@@ -406,6 +406,18 @@ class Store:
             ScanIndexForward=not newest_first,
         )
 
+    def outlived(self, person: str, *, before: int) -> int:
+        """How many event rows of somebody should have gone ``before`` an instant, and are still there."""
+        rows = self._db.query(
+            TableName=self._ledger,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            FilterExpression="#ttl < :before",
+            ExpressionAttributeNames={"#ttl": "ttl"},
+            ExpressionAttributeValues=pack_item({":pk": f"P#{person}", ":prefix": "E#", ":before": before // 1000}),
+            ProjectionExpression="sk",
+        )
+        return sum(1 for _ in rows)
+
     # ---- messages
 
     def messages(self, person: Person) -> list[Item]:

@@ -72,13 +72,13 @@ def view(person: Person, purpose: str, program: Program, *, now: int) -> View:
 def _as_permitted(person: Person, seen: dict[str, Any], purpose: str, program: Program, now: int) -> dict[str, Any]:
     """Without what was kept long enough, and with the coarser forms."""
     for name in program.retained:
-        if name in seen and _lapsed(person, name, program, now):
+        if name in seen and lapsed(person, name, program, now):
             del seen[name]
     for coarse in program.generalised.get(purpose, ()):
         # What a source has sent under this name is not made of what we know.
         seen.pop(coarse.name, None)
         value = person.attributes.get(coarse.of)
-        if value is not None and not _lapsed(person, coarse.of, program, now):
+        if value is not None and not lapsed(person, coarse.of, program, now):
             seen[coarse.name] = coarse.apply(value)
     return seen
 
@@ -173,7 +173,7 @@ def _keep(person: Person, key: str, voices: Voices) -> None:
     person.consent[key] = _in_force(voices)
 
 
-def _lapsed(person: Person, attribute: str, program: Program, now: int) -> bool:
+def lapsed(person: Person, attribute: str, program: Program, now: int) -> bool:
     """Whether an attribute was kept as long as it may be."""
     kept = program.retained.get(attribute)
     return kept is not None and person.written.get(attribute, now) + kept <= now
