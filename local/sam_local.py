@@ -73,7 +73,9 @@ def _furnish(cloud: Cloud, deployed: Deployed) -> None:
     consent = {"marketing": ["granted", now, "segment"]}
     store.write([Write(Person(PERSON, 1, {"email": ["ada@customer.example"]}, consent=consent))], now=now)
     links = {"B": zlib.compress(b'["https://shop.example/tents"]')}
-    letter = {"pk": {"S": f"P#{PERSON}"}, "sk": {"S": f"S#{LETTER}"}, "links": links}
+    # It was throttled once: so it can be sent, and has links that can be followed.
+    about = {"state": {"S": "QUEUED"}, "rank": {"N": "0"}, "links": links}
+    letter = {"pk": {"S": f"P#{PERSON}"}, "sk": {"S": f"S#{LETTER}"}, **about}
     cloud.client("dynamodb").put_item(TableName=tables["ledger"], Item=letter)
     shop = programme.read(ROOT / "events" / "programs" / "shop")
     store.define("programme", shop["name"], finished(shop))

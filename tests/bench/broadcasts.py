@@ -19,7 +19,7 @@ RATE = 500.0
 SHOWN = 20
 """Differences that are printed."""
 HAZARDS = Hazards(killed=1 / 50_000)
-"""A worker is killed every half a minute or so; the tests kill ten times as often, at a tenth of the rate."""
+"""A worker is killed every half a minute or so; the tests kill twelve times as often, at the same rate."""
 
 
 def run(*, broadcasts: int = BROADCASTS, people: int = PEOPLE) -> dict[str, float]:
