@@ -14,6 +14,7 @@ import botocore.session
 import pytest
 
 from gateway import ask
+from tailor.flows import load
 from tailor.flows.load import CHUNK_ROWS
 from world import CONTEXT, World, app
 
@@ -208,3 +209,39 @@ def test_a_stretch_ends_in_time_and_the_next_goes_on(shop: World) -> None:
     assert shop.queues["import"] == [json.dumps({"import": job["id"]}, separators=(",", ":"))]
     shop.load()
     assert ask("GET", f"/api/imports/{job['id']}")[1]["rows"] == CHUNK_ROWS + 5
+
+
+def keys() -> set[str]:
+    return {one["Key"] for one in _s3().list_objects_v2(Bucket="imports").get("Contents", ())}
+
+
+def test_a_file_goes_when_it_is_imported(shop: World) -> None:
+    assert ask("PUT", "/api/feeds/loyalty", PEOPLE)[0] == 200
+    drop("drop/loyalty/people.csv", FILE, shop)
+    shop.load()
+    assert "drop/loyalty/people.csv" not in keys()
+    # Told of once more, there is nothing to do, and nothing wrong.
+    drop("drop/loyalty/people.csv", FILE, shop)
+    shop.load()
+    assert [one["state"] for one in ask("GET", "/api/imports")[1]] == ["finished"]
+
+
+def test_the_next_file_under_its_key_stays_and_is_imported(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ask("PUT", "/api/feeds/loyalty", PEOPLE)[0] == 200
+    close = load._close
+    newer = [FILE.replace(b"Ada;", b"Ida;")]
+
+    def close_late(*given: Any, **more: Any) -> Any:
+        if newer:
+            # The feed delivers while the first file is at its end, and not yet away.
+            drop("drop/loyalty/people.csv", newer.pop(), shop)
+        return close(*given, **more)
+
+    monkeypatch.setattr(load, "_close", close_late)
+    drop("drop/loyalty/people.csv", FILE, shop)
+    shop.load()
+    shop.pump()
+    assert [one["state"] for one in ask("GET", "/api/imports")[1]] == ["finished"] * 2
+    ada = shop.person("email", "ada@example.com")
+    assert ada is not None
+    assert ada.attributes["first_name"] == "Ida"

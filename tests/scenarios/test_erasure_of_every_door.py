@@ -273,6 +273,27 @@ def test_one_worker_combs_at_a_time_and_another_goes_on_where_it_had_to_stop(sho
     assert not due(shop.store, now=shop.now)
 
 
+def test_files_that_wait_for_their_import_are_left_alone(shop: World) -> None:
+    id = a_person_in_files(shop)
+    settled(shop, id)
+    # Dropped for a feed, and its import not entered yet; and one that is uploaded while the pass is under way.
+    assert ask("PUT", "/api/feeds/till", MAPPING)[0] in (200, 201, 204)
+    put("drop/till/people.csv", TABLE.encode())
+    body = b"PAR1 whatever \0"
+    asked = {"file": "b.parquet", "size": len(body), "sha256": sha256(body).hexdigest(), "mapping": MAPPING}
+    uploaded: list[str] = []
+
+    def meanwhile() -> bool:
+        if not uploaded:
+            uploaded.append(ask("POST", "/api/imports", asked)[1]["id"])
+            put(f"uploads/{uploaded[0]}", body)
+        return False
+
+    desk = Desk(shop.store, runtime.imports(), runtime.claims())
+    assert flow(desk, clock=lambda: shop.now, enough=meanwhile) == [id]
+    assert {"drop/till/people.csv", f"uploads/{uploaded[0]}"} <= files().keys()
+
+
 @pytest.mark.parametrize(
     ("key", "body", "goes"),
     [

@@ -102,6 +102,16 @@ class Bucket:
         for key in keys:
             self._call("delete_object", Key=key)
 
+    def discard(self, key: str, etag: str) -> None:
+        """Remove an object, unless another is there by now."""
+        found = self.find(key)
+        if found is None or found.etag != etag:
+            return
+        try:
+            self._call("delete_object", Key=key, IfMatch=etag)
+        except (Rejected, _Absent):
+            return
+
     def write(self, key: str, blocks: Iterable[bytes]) -> None:
         """Put together an object of any size from blocks; memory stays at that of one part."""
         held = bytearray()

@@ -49,6 +49,11 @@ class Folder:
         for key in keys:
             (self._root / key).unlink(missing_ok=True)
 
+    def discard(self, key: str, etag: str) -> None:
+        """Remove a file, unless another is there by now."""
+        if (found := self.find(key)) is not None and found.etag == etag:
+            self.delete([key])
+
     def write(self, key: str, blocks: Iterable[bytes]) -> None:
         """Write a file, there as a whole or not at all."""
         path = self._root / key

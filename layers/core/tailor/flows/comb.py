@@ -28,7 +28,7 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any
 
-from tailor.edges.bucket import Bucket
+from tailor.edges.bucket import Bucket, Found
 from tailor.edges.claims import Claims
 from tailor.edges.store import Store
 from tailor.flows import load
@@ -48,7 +48,7 @@ READ_BYTES = 4 * 1024 * 1024
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 """How files of these kinds begin."""
 
-Found = dict[str, dict[str, int]]
+Named = dict[str, dict[str, int]]
 """Id of an erasure → ``events``, ``rows``, ``files`` → how many."""
 
 
@@ -77,7 +77,7 @@ class Combing:
     people: list[str] = field(default_factory=list)
     place: str = ""
     lease: int = 0
-    found: dict[str, Found] = field(default_factory=dict)
+    found: dict[str, Named] = field(default_factory=dict)
 
 
 def due(store: Store, *, now: int) -> bool:
@@ -180,7 +180,7 @@ def _keep(run: Combing, store: Store) -> bool:
 
 # ---- objects
 
-Look = tuple[Found, Callable[[], None]]
+Look = tuple[Named, Callable[[], None]]
 """What of whom is in an object, and what takes it out."""
 
 
@@ -188,17 +188,20 @@ def _objects(desk: Desk, traces: Traces) -> Iterator[tuple[str, Callable[[], Loo
     """Every object that may hold somebody, in the order of their keys, and how to look into it."""
     every = load.imports(desk.store)
     reading = {key for one in every if not one.finished for key in one.files}
-    read = {key for one in every if one.finished for key in one.files}
+    read = {key for one in every if one.finished for key in one.files} - reading
     for claim in desk.claims.waiting():
         yield claim, partial(_envelope, claim, desk.claims, traces)
     for key in desk.imports.keys("drop/"):
-        if key not in reading:
+        # What a feed is for, and no import has read, waits for one.
+        if key in read or (key not in reading and desk.store.definition(load.FEED, key.split("/")[1]) is None):
             yield key, partial(_file, key, desk.imports, traces, for_nobody=key in read)
     dialects = {one.rejected_key: one.sources[0]["dialect"]["delimiter"] for one in every if one.sources}
     for key in desk.imports.keys("rejected/"):
         yield key, partial(_refused, key, desk.imports, traces, dialects.get(key, ","))
     for key in desk.imports.keys("uploads/"):
-        if key not in reading:
+        # Asked now, and not at the beginning: an import may have been entered meanwhile.
+        job = load.find(key.partition("/")[2], desk.store)
+        if job is None or job.finished:
             yield key, partial(_file, key, desk.imports, traces, for_nobody=True)
 
 
@@ -228,23 +231,26 @@ def _refused(key: str, imports: Bucket, traces: Traces, delimiter: str) -> Look:
 
 def _file(key: str, imports: Bucket, traces: Traces, *, for_nobody: bool) -> Look:
     """A file that nobody reads any more (``for_nobody``), or that no feed is for."""
-    text = _text(key, imports)
-    remove = partial(imports.delete, [key])
+    found = imports.find(key)
+    if found is None:
+        return {}, _nothing
+    text = _text(key, found, imports)
+    remove = partial(imports.discard, key, found.etag)
     if text is None:
         return (_whole(traces), remove) if for_nobody else ({}, _nothing)
     named = {person for line in text.splitlines() for person in traces.of(line)}
     return {person: {"files": 1} for person in named}, remove
 
 
-def _whole(traces: Traces) -> Found:
+def _whole(traces: Traces) -> Named:
     """What nobody can search may name anybody."""
     return {person: {"files": 1} for person in traces.people}
 
 
-def _sifted(documents: Sequence[Any], traces: Traces, what: str) -> tuple[list[Any], Found]:
+def _sifted(documents: Sequence[Any], traces: Traces, what: str) -> tuple[list[Any], Named]:
     """Those that name nobody, and how many name whom."""
     kept: list[Any] = []
-    found: Found = {}
+    found: Named = {}
     for document in documents:
         named = traces.of(document)
         for person in named:
@@ -257,7 +263,8 @@ def _sifted(documents: Sequence[Any], traces: Traces, what: str) -> tuple[list[A
 
 def _rows(key: str, imports: Bucket, delimiter: str) -> _Table | _Lines | None:
     """The rows of a file of refused ones; ``None`` where nobody can read it."""
-    text = _text(key, imports)
+    found = imports.find(key)
+    text = _text(key, found, imports) if found else ""
     try:
         if text is None:
             return None
@@ -303,11 +310,8 @@ class _Lines:
         return "".join(lines).encode("utf-8", "surrogatepass")
 
 
-def _text(key: str, imports: Bucket) -> str | None:
-    """What a file says; ``None`` where it is too large, or no text."""
-    found = imports.find(key)
-    if found is None:
-        return ""
+def _text(key: str, found: Found, imports: Bucket) -> str | None:
+    """What a file says, as it was ``found``; ``None`` where it is too large, or no text."""
     if found.size > MOST_BYTES:
         return None
     try:

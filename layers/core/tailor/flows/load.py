@@ -96,6 +96,9 @@ class Shelf(Files, Protocol):
     def delete(self, keys: Iterable[str]) -> None:
         """Remove some."""
 
+    def discard(self, key: str, etag: str) -> None:
+        """Remove one, unless another is there by now."""
+
 
 class Sink(Protocol):
     """Where events go."""
@@ -511,8 +514,10 @@ def _close(job: Import, desk: Desk, *, now: int) -> Import:
             pass
     desk.shelf.delete(list(desk.shelf.keys(f"parts/{job.id}/")))
     if job.problem is None:
-        # All of it is queued or among the refused rows, and an erasure could not look for anybody in it.
-        desk.shelf.delete(sorted(job.files))
+        # All of it is queued or among the refused rows, and an erasure could not look for anybody in it. A feed may
+        # have put the next one under the same key.
+        for source in job.sources:
+            desk.shelf.discard(source["key"], source["etag"])
     desk.store.drop([(f"K#{OPEN}", job.id)])
     return job
 
