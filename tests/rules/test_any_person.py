@@ -23,7 +23,11 @@ from tailor.rules.templates import Letter, Letterhead, compile_template
 from tailor.rules.templates import given as given_names
 
 SHOP = Path(__file__).parents[2] / "events" / "programs" / "shop"
-LINKS = {"unsubscribe_url": "https://mail.shop.example/u/abc", "preferences_url": "https://mail.shop.example/p/abc"}
+LINKS = {
+    "unsubscribe_url": "https://mail.shop.example/u/abc",
+    "preferences_url": "https://mail.shop.example/p/abc",
+    "confirm_url": "https://mail.shop.example/p/abc/data",
+}
 PROGRAM = Program.of([finished(programme.read(SHOP))])
 LETTERS: list[tuple[Template, Letterhead]] = [(t, compile_template(t, PROGRAM)) for t in PROGRAM.templates.values()]
 NAMES = sorted(

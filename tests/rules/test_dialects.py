@@ -22,7 +22,11 @@ from tailor.rules.pressing import finished
 from tailor.rules.templates import compile_template, given, header_text
 
 SHOP = Program.of([finished(programme.read(Path(__file__).parents[2] / "events" / "programs" / "shop"))])
-LINKS = {"unsubscribe_url": "https://mail.shop.example/u/a?b=1&c=2", "preferences_url": "https://mail.shop.example/p/a"}
+LINKS = {
+    "unsubscribe_url": "https://mail.shop.example/u/a?b=1&c=2",
+    "preferences_url": "https://mail.shop.example/p/a",
+    "confirm_url": "https://mail.shop.example/p/a/data",
+}
 NAMES = (
     "Ada",
     "Zoë",
@@ -81,11 +85,15 @@ def seen(html: str) -> list[Any]:
     return reader.read
 
 
+SENT_ELSEWHERE = sorted({*SHOP.templates} - {SHOP.own_data})
+"""Letters that another sender can send; the link to one's own data only we can sign."""
+
+
 def one(html: str, to: str, *, subject: str = "s", program: Program = SHOP, **fields: Any) -> Said:
     return say(Template("t", subject, html, **fields), program, LANGUAGES[to])
 
 
-@pytest.mark.parametrize("key", sorted(SHOP.templates))
+@pytest.mark.parametrize("key", SENT_ELSEWHERE)
 def test_liquid_says_what_we_say_to_a_thousand_people(key: str) -> None:
     template = SHOP.templates[key]
     said = say(template, SHOP, LANGUAGES["liquid"])
@@ -173,12 +181,18 @@ def grammatical(source: str, language: str) -> int:
 
 
 @pytest.mark.parametrize("language", ["mailchimp", "ampscript"])
-@pytest.mark.parametrize("key", sorted(SHOP.templates))
+@pytest.mark.parametrize("key", SENT_ELSEWHERE)
 def test_the_sample_letters_are_grammatical_elsewhere(key: str, language: str) -> None:
     said = say(SHOP.templates[key], SHOP, LANGUAGES[language])
     assert said.refusals == []
     assert sum(grammatical(part, language) for part in said.parts.values()) >= 8
     assert "{%" not in "".join(said.parts.values())
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_a_link_that_only_we_can_sign_is_refused_with_what_to_do(language: str) -> None:
+    refusals = say(SHOP.templates[SHOP.own_data], SHOP, LANGUAGES[language]).refusals
+    assert {(one.code, "send this letter from here" in one.detail) for one in refusals} == {(refusals[0].code, True)}
 
 
 def test_merge_tags_and_ampscript_as_they_are_written() -> None:

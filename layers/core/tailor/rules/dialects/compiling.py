@@ -178,6 +178,8 @@ class _Walk:
             return self.said.parts[name] if place == "text" else self.again(name)
         if not found.of_user and name in self.language.given:
             return self.language.given[name]
+        if not found.of_user and name in GIVEN:
+            raise Unsayable(f"{name!r} is a link that only we can sign: send this letter from here")
         if found.path:
             raise Unsayable(f"{found.label!r} is a part of a map: hand it over as an attribute of its own")
         if not found.of_user and name in self.items:
