@@ -71,6 +71,16 @@ READING = ("get_", "batch_get_", "query", "scan", "head_", "list_")
 """How operations that change nothing begin."""
 
 
+REFUSING = {
+    "throttle": ("TooManyRequestsException", "Maximum sending rate exceeded."),
+    "daily": ("TooManyRequestsException", "Daily message quota exceeded."),
+    "paused": ("SendingPausedException", "Sending is paused."),
+    "reject": ("MessageRejected", "Email address is not verified."),
+    "locked out": ("AccessDeniedException", "not authorized to perform ses:SendEmail"),
+}
+"""Mood of SES → the error it answers with."""
+
+
 class Killed(BaseException):
     """The worker is gone, in the middle of what it did."""
 
@@ -238,9 +248,9 @@ class Ses:
 
     def _send(self, request: dict[str, Any]) -> dict[str, str]:
         mood = self.moods.pop(0) if self.moods else ""
-        if mood in ("throttle", "reject"):
-            code = {"throttle": "TooManyRequestsException", "reject": "MessageRejected"}[mood]
-            raise ClientError({"Error": {"Code": code, "Message": code}}, "SendEmail")
+        if mood in REFUSING:
+            code, said = REFUSING[mood]
+            raise ClientError({"Error": {"Code": code, "Message": said}}, "SendEmail")
         if mood == "lost before":
             raise ReadTimeoutError(endpoint_url="ses")
         id = f"ses-{len(self.mails)}"

@@ -40,7 +40,8 @@ def ses(answer: Answer) -> Iterator[tuple[Mailer, list[Any]]]:
                 self.connection.close()
                 return
             status, code, message = answer
-            body = json.dumps({"message": message} if code else {"MessageId": "ses-1"}).encode()
+            body = json.dumps({"message": message} if code or status >= 300 else {"MessageId": "ses-1"}).encode()
+            body = message.encode() if status == 200 and message else body
             self.send_response(status)
             if code:
                 self.send_header("x-amzn-ErrorType", f"{code}:http://internal.amazon.com/")
@@ -103,7 +104,12 @@ def test_a_letter_is_signed_and_handed_over_whole() -> None:
         ((429, "TooManyRequestsException", "Maximum sending rate exceeded."), Throttled),
         ((400, "ThrottlingException", "Rate exceeded"), Throttled),
         ((429, "TooManyRequestsException", "Daily message quota exceeded."), Stopped),
+        ((400, "ThrottlingException", "Daily message quota exceeded"), Stopped),
         ((400, "SendingPausedException", "Sending is paused"), Stopped),
+        ((403, "AccessDeniedException", "not authorized to perform ses:SendEmail"), Transient),
+        ((403, "ExpiredTokenException", "The security token included in the request is expired"), Transient),
+        ((403, "InvalidSignatureException", "Signature expired"), Transient),
+        ((403, "", ""), Transient),
         ((400, "AccountSuspendedException", "Suspended"), Stopped),
         ((400, "MessageRejected", "Email address is not verified."), Rejected),
         ((400, "MailFromDomainNotVerifiedException", ""), Rejected),
@@ -112,6 +118,9 @@ def test_a_letter_is_signed_and_handed_over_whole() -> None:
         ((500, "InternalServiceErrorException", ""), Ambiguous),
         ((503, "ServiceUnavailable", ""), Ambiguous),
         (None, Ambiguous),
+        ((200, "", "no json"), Ambiguous),
+        ((200, "", '{"Message": "?"}'), Ambiguous),
+        ((200, "", "[]"), Ambiguous),
     ],
 )
 def test_each_answer_has_its_meaning_and_is_asked_for_once(answer: Answer, meaning: type[Exception]) -> None:

@@ -261,3 +261,56 @@ def test_a_worker_killed_between_any_two_calls_changes_nothing(worlds: Any) -> N
             assert shop.gate.killed, where
             assert sorted(mail["to"] for mail in shop.ses.mails) == ["ada@example.com", "bob@example.com"], where
             assert outcome(shop) == expected, where
+
+
+@pytest.mark.parametrize("mood", ["daily", "paused"])
+def test_an_account_that_is_stopped_is_asked_once_an_hour_and_then_every_letter_leaves_once(
+    shop: World, mood: str
+) -> None:
+    shop.arrive(joins(shop, ADA), views(shop, ADA), joins(shop, BOB), views(shop, BOB))
+    shop.pump()
+    shop.ses.moods = [mood, mood]
+    shop.tick(shop.now + 48 * HOUR)
+    shop.pump()
+    refused = 2 - len(shop.ses.moods)
+    assert refused >= 1
+    for _ in range(5):
+        shop.tick(shop.now + 5 * MINUTE)
+        shop.pump()
+    assert (shop.ses.mails, 2 - len(shop.ses.moods)) == ([], refused)
+    shop.ses.moods = []
+    shop.tick(shop.now + HOUR)
+    shop.pump()
+    assert sorted(mail["to"] for mail in shop.ses.mails) == ["ada@example.com", "bob@example.com"]
+
+
+def test_a_letter_that_ses_will_never_take_fails_and_is_not_asked_for_again(shop: World) -> None:
+    shop.arrive(joins(shop, ADA), views(shop, ADA))
+    shop.pump()
+    shop.ses.moods = ["reject"]
+    shop.tick(shop.now + 48 * HOUR)
+    shop.pump()
+    for _ in range(3):
+        shop.tick(shop.now + HOUR)
+        shop.pump()
+    ada = shop.person("user_id", "u-ada")
+    assert ada is not None
+    assert [(row["state"], row["why"]) for row in shop.store.messages(ada)] == [
+        ("FAILED", "SES refuses the message: MessageRejected")
+    ]
+    assert (ada.owed, shop.ses.mails) == ({}, [])
+
+
+def test_who_is_locked_out_of_ses_strands_no_letter(shop: World) -> None:
+    shop.arrive(joins(shop, ADA), views(shop, ADA))
+    shop.pump()
+    shop.ses.moods = ["locked out"] * 3
+    shop.tick(shop.now + 48 * HOUR)
+    for _ in range(4):
+        shop.pump()
+        shop.tick()
+    shop.pump()
+    assert len(shop.ses.mails) == 1
+    ada = shop.person("user_id", "u-ada")
+    assert ada is not None
+    assert [row["state"] for row in shop.store.messages(ada)] == ["DELIVERED"]

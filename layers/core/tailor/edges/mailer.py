@@ -42,6 +42,19 @@ _NEVER = frozenset(
 )
 
 
+_NOT_US = frozenset(
+    {
+        *("AccessDenied", "AccessDeniedException", "NotAuthorized", "OptInRequired", "HTTP401", "HTTP403"),
+        *("ExpiredToken", "ExpiredTokenException", "RequestExpired", "UnrecognizedClientException"),
+        *("InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature"),
+        *("MissingAuthenticationToken", "MissingAuthenticationTokenException"),
+    }
+)
+"""Refused before anything was read: the errors that all services have in common."""
+LOCKED_OUT = 60
+"""Seconds until SES is asked again that does not know us, or forbids it."""
+
+
 class Throttled(Transient):
     """SES did not take the message, for it came too soon after others."""
 
@@ -98,8 +111,11 @@ class Direct:
             raise HTTPClientError(error=error) from error
         if answer.status >= 300:
             raise _error(answer)
-        accepted: dict[str, Any] = json.loads(answer.body)
-        return accepted
+        try:
+            return {"MessageId": json.loads(answer.body)["MessageId"]}
+        except (ValueError, KeyError, TypeError) as error:
+            # Accepted, and nobody knows as what.
+            raise HTTPClientError(error=error) from error
 
     def _signed(self, body: bytes, *, at: datetime) -> dict[str, str]:
         """The headers of a request, signed. Contract: "Create a signed AWS API request" (Signature Version 4)."""
@@ -202,6 +218,8 @@ def _meaning(error: ClientError) -> Exception:
         return Stopped(f"SES: {code}", retry_after=PARKED)
     if code in _LATER:
         return Throttled(f"SES: {code}", retry_after=2)
+    if code in _NOT_US:
+        return Transient(f"SES does not let us send: {code}: look at the function's role", retry_after=LOCKED_OUT)
     if code in _NEVER:
         return Rejected(f"SES refuses the message: {code}", code="ses-refused")
     return Ambiguous(f"SES: {code}")
