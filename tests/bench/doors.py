@@ -2,7 +2,8 @@
 
 Every sample of a source that gives events goes through the whole flow (key, signature, reading, inspection, envelopes,
 queue messages), with an SQS client that takes everything at once. Phones and identifiers that were read are forgotten
-before each pass, as if every pass were about somebody new; domains of addresses are the few that most people have.
+before each request, as if every request were about somebody new; domains of addresses are the few that most people
+have.
 
 Prices are those of us-east-1 on demand; durations are the CPU measured, at the share of a core that the memory buys,
 and the calls to AWS one after the other.
@@ -132,9 +133,9 @@ def _take(one: tuple[Inbound, int], door: Door) -> Answer:
 def _work(requests: Sequence[tuple[Inbound, int]], door: Door) -> Callable[[int], None]:
     def work(round: int) -> None:
         for _ in range(PASSES):
-            phone.cache_clear()
-            normal.cache_clear()
             for one in requests:
+                phone.cache_clear()
+                normal.cache_clear()
                 _take(one, door)
 
     return work

@@ -88,6 +88,9 @@ def _finite(text: str) -> float:
     return number
 
 
+canonical = json.JSONEncoder(sort_keys=True, check_circular=False).encode
+"""What was read by :func:`read_json` as a text that is the same for the same content, however its names are ordered."""
+
 _load = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from binascii import a2b_qp
 from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
@@ -25,6 +26,8 @@ DIGITS = dict.fromkeys(WHOLE, 0) | dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "L
 _UNKNOWN = frozenset({type(None), str, list, dict})
 """Types of which what is empty says nothing; zero and false do."""
 _MONEY = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,12})?")
+_CUT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+"""A percent sign that is no escape."""
 _NUMBER = re.compile(r"[0-9]{1,17}(?:\.[0-9]{1,9})?")
 
 
@@ -57,15 +60,30 @@ def _fields(body: bytes) -> dict[str, str]:
         raise Rejected(f"the form has more than {FORM_FIELDS} fields", code="bad-form")
     try:
         pairs = [part.partition("=")[::2] for part in body.decode("utf-8").split("&") if part]
-        return {_field(name): unquote_plus(value, errors="strict") for name, value in pairs}
+        return {_field(name): unquoted(value) for name, value in pairs}
     except ValueError as error:
         raise Rejected("the body is no form of UTF-8 fields", code="bad-form") from error
 
 
 @lru_cache(1024)
 def _field(name: str) -> str:
-    # A sender's fields have the same names each time, and unquoting is slow.
-    return unquote_plus(name, errors="strict")
+    # A sender's fields have the same names each time.
+    return unquoted(name)
+
+
+def unquoted(value: str) -> str:
+    """A value of a form as it was meant (``urllib.parse.unquote_plus``, strict).
+
+    Raises
+    ------
+    ValueError : what is quoted is not UTF-8.
+    """
+    if "%" not in value:
+        return value.replace("+", " ")
+    if _CUT.search(value):
+        return unquote_plus(value, errors="strict")
+    # Whole escapes are those of quoted-printable, which the standard library reads in C; it takes a tenth of the time.
+    return a2b_qp(value.replace("+", " ").replace("=", "=3D").replace("%", "=").encode()).decode()
 
 
 def check_size(request: Inbound) -> None:

@@ -7,11 +7,10 @@ bits, and are kept exactly, as text.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from tailor.kernel.document import inner
+from tailor.kernel.document import canonical, inner
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Grant, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
@@ -149,7 +148,7 @@ def _xdm(event: dict[str, Any], received: int) -> Reading:
 
 def _content(event: dict[str, Any], received: int) -> str:
     """Stands in for an ``_id``. Without a time, a retry and a repetition look the same: each arrival counts."""
-    return digest(json.dumps(event, sort_keys=True), *(() if event.get("timestamp") else (str(received),)))
+    return digest(canonical(event), *(() if event.get("timestamp") else (str(received),)))
 
 
 def _measured(event: dict[str, Any]) -> str:

@@ -11,10 +11,10 @@ One of the strings and one handle of the person are needed. What the strings say
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
+from tailor.kernel.document import canonical
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import Event
 from tailor.kernel.inbound import Inbound, Parsed
@@ -57,7 +57,7 @@ def _events(signal: dict[str, Any], received: int) -> Reading:
         raise Rejected("neither 'tcString' nor 'gppString' is there", code="no-signal")
     at, clock = dated(signal.get("timestamp"), received=received)
     stated = signal.get("timestamp") is not None
-    known = text(signal.get("id")) or digest(json.dumps(signal, sort_keys=True), *(() if stated else (str(received),)))
+    known = text(signal.get("id")) or digest(canonical(signal), *(() if stated else (str(received),)))
     return [
         Event(
             id=known,

@@ -8,12 +8,11 @@ time.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from tailor.kernel.document import inner
+from tailor.kernel.document import canonical, inner
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import Event, Identifier, Kind
 from tailor.kernel.inbound import Inbound, Parsed
@@ -199,7 +198,7 @@ def _event(hit: Hit, pointer: str, received: int) -> Reading:
         id = digest(*hit.repeat)
     else:
         timed = any(hit.times)
-        content = json.dumps([hit.name, dict(hit.parameters), hit.items, hit.times], sort_keys=True)
+        content = canonical([hit.name, dict(hit.parameters), hit.items, hit.times])
         id = digest(*(one.value for one in hit.people), content, *(() if timed else (str(received), pointer)))
     kind = {"page_view": "page", "screen_view": "screen"}.get(hit.name, "track")
     return [

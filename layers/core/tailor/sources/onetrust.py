@@ -8,11 +8,10 @@ see :func:`tailor.kernel.values.purpose_of`.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from tailor.kernel.document import inner
+from tailor.kernel.document import canonical, inner
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Grant, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
@@ -98,7 +97,7 @@ def _events(document: dict[str, Any], pointer: str, request: Inbound, received: 
     evidence = {"status": status, "purpose": theirs, "sequence": text(document.get("messageSequenceNumber"))}
     known = text(document.get("eventId"))
     if not known:
-        known = digest(json.dumps(document, sort_keys=True), *(() if chosen else (str(received),)))
+        known = digest(canonical(document), *(() if chosen else (str(received),)))
     contact = inner(payload, "contactFields") or inner(document, "dsDataElements")
     return [
         Event(

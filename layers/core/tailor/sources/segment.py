@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from json import JSONDecodeError, JSONDecoder
 from typing import Any, cast
 
-from tailor.kernel.document import inner, not_after, read_instant, read_object
+from tailor.kernel.document import canonical, inner, not_after, read_instant, read_object
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Identifier, Kind
 from tailor.kernel.inbound import Inbound, Parsed
@@ -300,7 +300,7 @@ def _id(call: dict[str, Any], index: int, received: int) -> str:
         return text if len(text) <= ID_LENGTH and text.isprintable() else digest(text)
     content = {name: value for name, value in call.items() if name not in ("sentAt", "writeKey", "_metadata")}
     timed = call.get("timestamp") or call.get("originalTimestamp")
-    return digest(json.dumps(content, sort_keys=True), *(() if timed else (str(received), str(index))))
+    return digest(canonical(content), *(() if timed else (str(received), str(index))))
 
 
 def _traits(sent: dict[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,11 @@ header, Basic, or ``secret`` in the query. Events have no id: visitor, session, 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import unquote
 
-from tailor.kernel.document import read_json
+from tailor.kernel.document import canonical, read_json
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Identifier, Kind
 from tailor.kernel.inbound import Inbound, Parsed
@@ -191,7 +190,7 @@ def _id(record: dict[str, Any], name: str, received: int) -> str:
     """A digest of what a repeat repeats. Without a time, retry and repetition look the same: each arrival counts."""
     parts = ("tealium_visitor_id", "tealium_session_id", "tealium_session_event_number", "tealium_timestamp_epoch")
     told = [text(record.get(part)) or repr(record.get(part)) for part in (*parts, "tealium_random", "timestamp")]
-    content = json.dumps(record, sort_keys=True) if not record.get("tealium_random") else ""
+    content = canonical(record) if not record.get("tealium_random") else ""
     timed = record.get("tealium_timestamp_epoch") or record.get("timestamp")
     return digest(name, *told, content, *(() if timed else (str(received),)))
 

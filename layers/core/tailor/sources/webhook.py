@@ -30,12 +30,11 @@ A sender that signs does so by HMAC-SHA256 of the raw body in ``X-Signature`` or
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
+from tailor.kernel.document import canonical
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Kind
 from tailor.kernel.inbound import Inbound, Parsed
@@ -45,8 +44,6 @@ from tailor.kernel.proof import check_shown, same, signature, unproved
 from tailor.kernel.values import dated, key, read_body, text
 from tailor.rules.identity import identifier, ordered
 
-Places = tuple[str, ...]
-"""JSON pointers of which the first that leads somewhere counts."""
 HANDLES = ("user_id", "email", "phone", "anonymous_id")
 USUAL: dict[str, tuple[str, ...]] = {
     "id": ("/id", "/event_id", "/eventId", "/message_id", "/uuid"),
@@ -96,16 +93,16 @@ class Webhook:
         Rejected : no JSON, or no list where the URL says the items are.
         """
         document = read_body(request)
-        mapping = {parameter: (where,) for parameter, where in request.query.items()}
+        declared = _declared(tuple(request.query.items()))
         items = _items(document, request.query.get("items"))
-        return read_each(items, lambda item, pointer: _event(item, USUAL | mapping, pointer, now))
+        return read_each(items, lambda item, pointer: _event(item, declared, pointer, now))
 
 
 WEBHOOK = Webhook()
 
 
 def _items(document: Any, where: str | None) -> list[Any]:
-    found = document if where is None else _at(document, (where,))
+    found = document if where is None else _at(document, (_place(where),))
     if where is None and isinstance(document, dict) and isinstance(document.get("events"), list):
         found = document["events"]
     if where is not None and not isinstance(found, list):
@@ -113,30 +110,24 @@ def _items(document: Any, where: str | None) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
-def _event(item: Any, mapping: Mapping[str, Places], pointer: str, received: int) -> Reading:
+def _event(item: Any, declared: Declared, pointer: str, received: int) -> Reading:
     if not isinstance(item, dict):
         raise Rejected("an item must be an object", code="bad-shape", pointer=pointer)
-    name = text(_at(item, mapping["name"]))
-    kind = text(_at(item, mapping["kind"])) if "kind" in mapping else "track" if name else "identify"
+    name = text(_at(item, declared.name))
+    kind = text(_at(item, declared.kind)) if declared.kind else "track" if name else "identify"
     if kind not in KINDS:
         raise Rejected(f"'kind' must be one of {', '.join(KINDS)}", code="bad-kind", pointer=pointer)
     if kind == "track" and not name:
         raise Rejected("nothing says what happened: declare 'name' in the URL", code="bad-name", pointer=pointer)
-    people = ordered(
-        [
-            identifier(ours, _at(item, where))
-            for ours, where in ((_kind(parameter), where) for parameter, where in mapping.items())
-            if ours
-        ]
-    )
+    people = ordered([identifier(ours, _at(item, places)) for ours, places in declared.people])
     if not people:
         detail = "nobody is named: declare 'user_id', 'email' or another identifier in the URL"
         raise Rejected(detail, code="no-identity", pointer=pointer)
-    when = _at(item, mapping["at"])
+    when = _at(item, declared.at)
     at, clock = dated(when, received=received)
-    id = text(_at(item, mapping["id"]))
+    id = text(_at(item, declared.id))
     if not id:
-        id = digest(json.dumps(item, sort_keys=True), *(() if when else (str(received), pointer)))
+        id = digest(canonical(item), *(() if when else (str(received), pointer)))
     return [
         Event(
             id=key("item", id),
@@ -146,62 +137,54 @@ def _event(item: Any, mapping: Mapping[str, Places], pointer: str, received: int
             received=received,
             source="webhook",
             identifiers=people,
-            traits=_values(item, mapping, "trait"),
-            properties=_values(item, mapping, "properties"),
+            traits={name: _alone(value) for name, value in _values(item, *declared.traits).items()},
+            properties=_values(item, *declared.properties),
             context=clock,
-            consent=_consent(item, mapping),
+            consent=_consent(item, declared.grants),
         )
     ]
 
 
-def _kind(parameter: str) -> str:
-    """The kind of identifier a parameter declares; Tailor's own is not for others to claim."""
-    kind = parameter if parameter in HANDLES else parameter.removeprefix("identifier.")
-    return kind if parameter in HANDLES or (parameter.startswith("identifier.") and kind != "person") else ""
-
-
-def _values(item: dict[str, Any], mapping: Mapping[str, Places], one: str) -> dict[str, Any]:
-    """``trait`` or ``properties``: the object, and single values over it."""
-    whole, single = ("traits", "trait.") if one == "trait" else ("properties", "property.")
-    found = _at(item, mapping[whole])
+def _values(item: dict[str, Any], whole: Places, single: Named) -> dict[str, Any]:
+    """An object, and single values over it."""
+    found = _at(item, whole)
     values = dict(found) if isinstance(found, dict) else {}
-    if one == "trait":
-        values = {name: _alone(value) for name, value in values.items()}
-    for parameter, where in mapping.items():
-        if parameter.startswith(single) and (value := _at(item, where)) is not None:
-            values[parameter.removeprefix(single)] = value
+    for name, places in single:
+        if (value := _at(item, places)) is not None:
+            values[name] = value
     return values
 
 
-def _consent(item: dict[str, Any], mapping: Mapping[str, Places]) -> tuple[ConsentChange, ...]:
+def _consent(item: dict[str, Any], grants: Named) -> tuple[ConsentChange, ...]:
     """Only true and false are choices (or the words, as forms write them)."""
     changes = []
-    for parameter, where in mapping.items():
-        if parameter.startswith("grant."):
-            purpose, _, topic = parameter.removeprefix("grant.").partition(":")
-            said = _at(item, where)
-            said = {"true": True, "false": False}.get(said.lower()) if isinstance(said, str) else said
-            if purpose and isinstance(said, bool):
-                changes.append(ConsentChange(purpose, "granted" if said else "withdrawn", topic))
+    for name, places in grants:
+        purpose, _, topic = name.partition(":")
+        said = _at(item, places)
+        said = {"true": True, "false": False}.get(said.lower()) if isinstance(said, str) else said
+        if purpose and isinstance(said, bool):
+            changes.append(ConsentChange(purpose, "granted" if said else "withdrawn", topic))
     return tuple(changes)
 
 
 def _at(item: Any, places: Places) -> Any:
-    """What the first JSON pointer finds that leads anywhere, ``None`` for nothing; of a list of one value the value."""
-    found = next((one for where in places if (one := _found(item, where)) not in (None, "")), None)
-    return _alone(found)
+    """What the first place holds that leads anywhere, ``None`` for nothing; of a list of one value the value."""
+    for place in places:
+        found = _found(item, place)
+        if found is not None and found != "":
+            return _alone(found)
+    return None
 
 
 def _alone(found: Any) -> Any:
     return found[0] if isinstance(found, list) and len(found) == 1 and type(found[0]) in (str, int) else found
 
 
-def _found(item: Any, where: str) -> Any:
-    """What a JSON pointer finds, ``None`` for nothing; a text that is no pointer is itself."""
-    if where and not where.startswith("/"):
-        return where
+def _found(item: Any, place: Place) -> Any:
+    if isinstance(place, str):
+        return place
     found = item
-    for name in _names(where):
+    for name in place:
         if isinstance(found, dict):
             found = found.get(name)
         elif isinstance(found, list) and name.isdecimal() and len(name) < 6 and int(name) < len(found):
@@ -211,7 +194,58 @@ def _found(item: Any, where: str) -> Any:
     return found
 
 
+# ---- what the URL declares
+
+
+Place = tuple[str, ...] | str
+"""The names of a JSON pointer; a text that is no pointer is itself."""
+Places = tuple[Place, ...]
+"""Of these the first that leads somewhere counts."""
+Named = tuple[tuple[str, Places], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """Where a URL says that things are, by what they are; ``traits`` and ``properties`` are a whole and single ones."""
+
+    id: Places
+    name: Places
+    kind: Places
+    at: Places
+    people: Named
+    traits: tuple[Places, Named]
+    properties: tuple[Places, Named]
+    grants: Named
+
+
 @lru_cache(256)
-def _names(pointer: str) -> tuple[str, ...]:
-    # The usual places are the same for every item, and a sender's URL has the same pointers each time.
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+def _declared(query: tuple[tuple[str, str], ...]) -> Declared:
+    # A sender's URL is the same each time.
+    pointers = USUAL | {parameter: (where,) for parameter, where in query}
+    places = {parameter: tuple(_place(where) for where in found) for parameter, found in pointers.items()}
+
+    def named(prefix: str) -> Named:
+        return tuple((one.removeprefix(prefix), where) for one, where in places.items() if one.startswith(prefix))
+
+    return Declared(
+        id=places["id"],
+        name=places["name"],
+        kind=places.get("kind", ()),
+        at=places["at"],
+        people=tuple((kind, where) for one, where in places.items() if (kind := _kind(one))),
+        traits=(places["traits"], named("trait.")),
+        properties=(places["properties"], named("property.")),
+        grants=named("grant."),
+    )
+
+
+def _place(where: str) -> Place:
+    if where and not where.startswith("/"):
+        return where
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in where.split("/")[1:])
+
+
+def _kind(parameter: str) -> str:
+    """The kind of identifier a parameter declares; Tailor's own is not for others to claim."""
+    kind = parameter if parameter in HANDLES else parameter.removeprefix("identifier.")
+    return kind if parameter in HANDLES or (parameter.startswith("identifier.") and kind != "person") else ""

@@ -6,12 +6,11 @@ Contract: WooCommerce's ``WC_Webhook`` and REST API v3. Numbers are those of one
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from html import unescape
 from typing import Any
 
-from tailor.kernel.document import inner
+from tailor.kernel.document import canonical, inner
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import Event, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
@@ -57,7 +56,7 @@ class Notice:
 
     def repeatable(self) -> str:
         """The dedupe key of what may happen to one resource many times."""
-        content = digest(json.dumps(self.resource, sort_keys=True), size=10)
+        content = digest(canonical(self.resource), size=10)
         return key(self.topic, self.id(), text(self.resource.get("date_modified_gmt")), content)
 
 

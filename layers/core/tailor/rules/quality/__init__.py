@@ -139,21 +139,21 @@ def _phone(name: str, given: str, country: Any, settle: Settle, notes: Notes) ->
 def phone(given: str, region: str) -> tuple[str, tuple[str, str] | None]:
     """(E.164, what is wrong as (what, hint)) of a phone number; ``region`` is the country of a national one."""
     # Heavy, and most events have no phone.
-    import phonenumbers
-
     from tailor.rules.quality.dialling import dialled
 
-    number = dialled(given, region)
-    if number is None or not phonenumbers.is_valid_number(number):
-        try:
-            number = phonenumbers.parse(given, region or None)
-        except phonenumbers.NumberParseException as error:
-            unknown = error.error_type == phonenumbers.NumberParseException.INVALID_COUNTRY_CODE
-            if unknown and not region and not given.strip().startswith("+"):
-                return "", ("no-country", "without its country code nobody knows whose number it is")
-            return "", ("invalid", "it is not a phone number")
-        if not phonenumbers.is_valid_number(number):
-            return "", ("invalid", "no such number is given out")
+    if plain := dialled(given, region):
+        return plain, None
+    import phonenumbers
+
+    try:
+        number = phonenumbers.parse(given, region or None)
+    except phonenumbers.NumberParseException as error:
+        unknown = error.error_type == phonenumbers.NumberParseException.INVALID_COUNTRY_CODE
+        if unknown and not region and not given.strip().startswith("+"):
+            return "", ("no-country", "without its country code nobody knows whose number it is")
+        return "", ("invalid", "it is not a phone number")
+    if not phonenumbers.is_valid_number(number):
+        return "", ("invalid", "no such number is given out")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), None
 
 

@@ -7,13 +7,12 @@ drops the headers, the topic may stand in the query, also as ``orders_create``.
 from __future__ import annotations
 
 import hmac
-import json
 from base64 import b64encode
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tailor.kernel.document import inner, not_after, read_instant, read_object
+from tailor.kernel.document import canonical, inner, not_after, read_instant, read_object
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Grant, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
@@ -59,7 +58,7 @@ class Notice:
     def reference(self) -> str:
         """The number of the resource, or what tells it from others where it has none."""
         if self.resource.get("id") is None:
-            return digest(json.dumps(self.resource, sort_keys=True))
+            return digest(canonical(self.resource))
         return self.number()
 
     def number(self, field: str = "id") -> str:
