@@ -90,7 +90,7 @@ def test_what_cannot_be_read_ends_with_2_and_the_reason(arguments: list[str], bo
 def test_what_is_ignored_is_said_and_is_no_failure() -> None:
     done = run("stripe", "--no-verify", body=b'{"id": "evt_1", "type": "price.created"}')
     assert (done.returncode, done.stdout) == (0, b"")
-    assert b"price.created: nothing here uses it" in done.stderr
+    assert b"price.created: it is about the catalogue, and no customer" in done.stderr
 
 
 def test_a_trial_of_the_door_needs_no_secret() -> None:

@@ -121,7 +121,78 @@ def test_a_customer_expanded_into_the_object_is_known_by_its_id() -> None:
     assert event.identifiers == (Identifier("email", "a@b.example"), Identifier("stripe_customer_id", "cus_1"))
 
 
+def test_a_discount_is_a_coupon_that_was_applied_or_removed() -> None:
+    discount = {"id": "di_1", "object": "discount", "customer": "cus_1", "coupon": {"id": "SPRING", "name": "Spring"}}
+    applied = one(stripe("customer.discount.created", discount))
+    assert (applied.name, applied.properties) == ("Coupon Applied", {"coupon_id": "SPRING", "coupon_name": "Spring"})
+    assert applied.identifiers == (Identifier("stripe_customer_id", "cus_1"),)
+    newer = one(stripe("customer.discount.deleted", discount | {"coupon": None, "source": {"coupon": "SPRING"}}))
+    assert (newer.name, newer.properties) == ("Coupon Removed", {"coupon_id": "SPRING"})
+
+
+def test_a_bank_debit_that_is_refused_after_the_checkout_is_a_failed_payment() -> None:
+    event = one(stripe("checkout.session.async_payment_failed", session(payment_status="unpaid")))
+    assert (event.name, event.properties) == ("Payment Failed", {"total": "10.00", "currency": "EUR"})
+
+
+@pytest.mark.parametrize(
+    ("source", "type", "why"),
+    [
+        ("stripe", "charge.refund.updated", "charge.refunded tells of it, and whose it is"),
+        ("stripe", "charge.dispute.funds_withdrawn", "a dispute is between merchant and bank, and names no customer"),
+        ("stripe", "payout.paid", "it is about the merchant's own account and money"),
+        ("stripe", "invoice.created", "a bill that is not paid is no order"),
+        ("stripe", "never.heard.of", "nothing here uses it"),
+        ("square", "gift_card.updated", "whoever holds a gift card need not be who it was bought by"),
+        ("square", "loyalty.account.deleted", "what somebody had saved is not kept after its account"),
+        ("square", "loyalty.program.created", "it is about the loyalty programme, and no customer"),
+        ("square", "invoice.published", "a bill that is not paid is no order"),
+    ],
+)
+def test_what_is_left_alone_is_left_for_a_reason(source: str, type: str, why: str) -> None:
+    parsed = stripe(type, {"id": "x"}) if source == "stripe" else square(type)
+    assert (parsed.events, parsed.refused, parsed.ignored) == ([], [], [f"{type}: {why}"])
+
+
 # ---- Square
+
+
+@pytest.mark.parametrize(
+    ("type", "status", "name"),
+    [
+        ("created", "PENDING", "Subscription Started"),
+        ("updated", "ACTIVE", "Subscription Updated"),
+        ("updated", "PAUSED", "Subscription Paused"),
+        ("updated", "CANCELED", "Subscription Cancelled"),
+    ],
+)
+def test_a_subscription_at_square_is_called_as_one_at_stripe(type: str, status: str, name: str) -> None:
+    about = {"id": "s-1", "customer_id": "C1", "plan_variation_id": "V1", "status": status, "start_date": "2026-12-01"}
+    event = one(square(f"subscription.{type}", subscription=about))
+    assert (event.name, event.identifiers) == (name, (Identifier("square_customer_id", "C1"),))
+    assert event.properties == {
+        "subscription_id": "s-1",
+        "status": status,
+        "product_id": "V1",
+        "start_at": "2026-12-01",
+    }
+    assert event.at == parse_instant("2026-11-24T08:00:00Z")
+
+
+def test_a_card_that_is_refused_for_an_invoice_is_a_failed_payment() -> None:
+    invoice = {
+        "id": "inv-1",
+        "order_id": "O1",
+        "status": "UNPAID",
+        "primary_recipient": {"customer_id": "C1", "email_address": "mira@shop.example"},
+        "payment_requests": [{"computed_amount_money": {"amount": 1000, "currency": "EUR"}}],
+    }
+    event = one(square("invoice.scheduled_charge_failed", invoice=invoice))
+    assert (event.name, event.properties) == (
+        "Payment Failed",
+        {"order_id": "O1", "total": "10.00", "currency": "EUR"},
+    )
+    assert Identifier("email", "mira@shop.example") in event.identifiers
 
 
 def payment(**more: Any) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import Event
 from tailor.kernel.inbound import Parsed
+from tailor.kernel.values import label
 
 ITEMS = 2_500
 """The most items in one request."""
@@ -45,3 +46,9 @@ def read_each(items: Sequence[Any], read: Callable[[Any, str], Reading], *, poin
 def read_one(item: Any, read: Callable[[Any], Reading]) -> Parsed:
     """:func:`read_each` of a request that holds just one."""
     return read_each([item], lambda one, _: read(one))
+
+
+def unused(kind: str, reasons: Mapping[str, str]) -> str:
+    """Why nothing is made of a ``kind`` of notification: the reason of the first beginning of it, if any has one."""
+    why = next((reason for beginning, reason in reasons.items() if kind.startswith(beginning)), "nothing here uses it")
+    return f"{label(kind)}: {why}"

@@ -13,17 +13,45 @@ from tailor.kernel.document import inner
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
-from tailor.kernel.items import Reading, read_one
+from tailor.kernel.items import Reading, read_one, unused
 from tailor.kernel.proof import key_and_url, same, signature, unproved
 from tailor.kernel.values import added, dated, key, label, minor, objects, present, read_body, required, text
 from tailor.rules.identity import identifier, ordered
 
+_MERCHANT = "it is about the merchant's own account"
+_MEANS = "by what means somebody pays is not kept"
 IGNORED = {
     "customer.deleted": "a customer who is deleted or merged has not asked for erasure",
     "order.created": "it names neither customer nor goods, the payment does",
     "order.updated": "it names neither customer nor goods, the payment does",
     "order.fulfillment.updated": "it names neither customer nor goods",
+    "order.": "it names neither customer nor goods",
+    "customer.custom_attribute": "only what is written there is used, and not what is declared or taken away",
+    "invoice.": "a bill that is not paid is no order",
+    "dispute.": "a dispute is between merchant and bank, and names no customer",
+    "card.": _MEANS,
+    "bank_account.": _MEANS,
+    "gift_card.": "whoever holds a gift card need not be who it was bought by",
+    "loyalty.account.deleted": "what somebody had saved is not kept after its account",
+    "loyalty.": "it is about the loyalty programme, and no customer",
+    "booking.custom_attribute": "attributes of a booking are not kept",
+    "catalog.": "it is about the catalogue, and no customer",
+    "inventory.": "it is about the catalogue, and no customer",
+    **dict.fromkeys(("merchant.", "location.", "online_checkout.", "team_member.", "job.", "labor."), _MERCHANT),
+    **dict.fromkeys(
+        ("payout.", "device.", "terminal.", "vendor.", "oauth.", "cash_drawer.", "transfer_order."), _MERCHANT
+    ),
 }
+"""The beginning of a type → why nothing is made of it, the longer one first."""
+SUBSCRIPTIONS = {
+    "ACTIVE": "Subscription Updated",
+    "PENDING": "Subscription Updated",
+    "PAUSED": "Subscription Paused",
+    "CANCELED": "Subscription Cancelled",
+    "DEACTIVATED": "Subscription Cancelled",
+    "COMPLETED": "Subscription Cancelled",
+}
+"""Status of a subscription that has changed → what it is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +103,6 @@ SQUARE = Square()
 
 def _events(document: dict[str, Any], received: int) -> Reading:
     kind = text(document.get("type"))
-    if kind in IGNORED:
-        return f"{kind}: {IGNORED[kind]}"
     data = inner(document, "data")
     about = inner(data, "object")
     id = required(document, "event_id", "a notification")
@@ -88,6 +114,10 @@ def _events(document: dict[str, Any], received: int) -> Reading:
             return _refund(notice, inner(about, "refund"))
         case "invoice.payment_made":
             return _invoice(notice, inner(about, "invoice"))
+        case "invoice.scheduled_charge_failed":
+            return [_unpaid(notice, inner(about, "invoice"))]
+        case "subscription.created" | "subscription.updated":
+            return _subscription(notice, inner(about, "subscription"))
         case "customer.created" | "customer.updated":
             return _customer(notice, inner(about, "customer"))
         case "loyalty.account.created" | "loyalty.account.updated":
@@ -98,7 +128,7 @@ def _events(document: dict[str, Any], received: int) -> Reading:
         case _ if kind.startswith("customer.custom_attribute.") and kind.endswith("updated"):
             return _custom(notice)
         case _:
-            return f"{label(kind)}: nothing here uses it"
+            return unused(kind, IGNORED)
 
 
 def _event(notice: Notice, name: str, id: str, at: tuple[Any, ...], who: tuple[Identifier, ...], **more: Any) -> Event:
@@ -178,25 +208,62 @@ def _invoice(notice: Notice, invoice: dict[str, Any]) -> Reading:
     """A paid invoice is an order; its order and the payment of it have the same number."""
     if invoice.get("status") != "PAID":
         return f"{notice.type}: an invoice that is {label(invoice.get('status'))} is not paid in full"
-    recipient = inner(invoice, "primary_recipient")
     parts = [inner(request, "total_completed_amount_money") for request in objects(invoice.get("payment_requests"))]
     properties = {
         "order_id": _order_id(invoice),
         "total": added(*(_money(part) for part in parts)),
         "currency": next((text(part.get("currency")) for part in parts), ""),
     }
-    who = _people(recipient.get("customer_id"), recipient.get("email_address"), recipient.get("phone_number"))
     return [
         _event(
             notice,
             "Order Completed",
             key("order", _order_id(invoice)),
             (invoice.get("updated_at"),),
-            _tied(who, invoice.get("order_id")),
+            _tied(_recipient(invoice), invoice.get("order_id")),
             properties=present(properties),
-            traits=_traits(recipient),
+            traits=_traits(inner(invoice, "primary_recipient")),
         )
     ]
+
+
+def _recipient(invoice: dict[str, Any]) -> tuple[Identifier, ...]:
+    recipient = inner(invoice, "primary_recipient")
+    return _people(recipient.get("customer_id"), recipient.get("email_address"), recipient.get("phone_number"))
+
+
+def _unpaid(notice: Notice, invoice: dict[str, Any]) -> Event:
+    due = [inner(request, "computed_amount_money") for request in objects(invoice.get("payment_requests"))]
+    properties = {
+        "order_id": _order_id(invoice),
+        "total": added(*(_money(part) for part in due)),
+        "currency": next((text(part.get("currency")) for part in due), ""),
+    }
+    return _event(
+        notice,
+        "Payment Failed",
+        notice.id,
+        (invoice.get("updated_at"),),
+        _recipient(invoice),
+        properties=present(properties),
+    )
+
+
+def _subscription(notice: Notice, subscription: dict[str, Any]) -> Reading:
+    status = text(subscription.get("status"))
+    name = "Subscription Started" if notice.type == "subscription.created" else SUBSCRIPTIONS.get(status)
+    if name is None:
+        return f"{notice.type}: nothing here uses a subscription that is {label(status)}"
+    properties = {
+        "subscription_id": text(subscription.get("id")),
+        "status": status,
+        "product_id": text(subscription.get("plan_variation_id")) or text(subscription.get("plan_id")),
+        "start_at": text(subscription.get("start_date")),
+        "cancel_at": text(subscription.get("canceled_date")),
+    }
+    # Its own times are days, or the instant it was made.
+    who = _people(subscription.get("customer_id"))
+    return [_event(notice, name, notice.id, (), who, properties=present(properties))]
 
 
 def _customer(notice: Notice, customer: dict[str, Any]) -> Reading:

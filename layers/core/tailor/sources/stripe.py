@@ -13,9 +13,9 @@ from tailor.kernel.document import inner
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Grant, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
-from tailor.kernel.items import Reading, read_one
+from tailor.kernel.items import Reading, read_one, unused
 from tailor.kernel.proof import timed, unproved
-from tailor.kernel.values import added, dated, key, label, minor, objects, present, read_body, required, text
+from tailor.kernel.values import added, dated, key, minor, objects, present, read_body, required, text
 from tailor.rules.identity import identifier, ordered
 
 DIGITS = {"ISK": 2, "UGX": 2, "MGA": 0}
@@ -32,13 +32,34 @@ SUBSCRIPTIONS = {
 PROMOTIONS: dict[str, Grant] = {"opt_in": "granted", "opt_out": "denied"}
 """``consent.promotions`` of a checkout → grant."""
 
+COUPONS = {"customer.discount.created": "Coupon Applied", "customer.discount.deleted": "Coupon Removed"}
+
+_MERCHANT = "it is about the merchant's own account and money"
+_CATALOGUE = "it is about the catalogue, and no customer"
+_MEANS = "by what means somebody pays is not kept"
 IGNORED = {
     "customer.deleted": "a customer who is deleted has not asked for erasure",
     "charge.succeeded": "the payment intent, the checkout or the invoice tells of it",
     "charge.refund.updated": "charge.refunded tells of it, and whose it is",
     "refund.created": "charge.refunded tells of it, and whose it is",
     "refund.updated": "charge.refunded tells of it, and whose it is",
+    "refund.failed": "the customer was told of the refund; that it failed is between merchant and bank",
+    "charge.dispute.": "a dispute is between merchant and bank, and names no customer",
+    "charge.": "the payment intent, the checkout or the invoice tells of it",
+    "payment_intent.": "the payment is not decided yet, or was given up",
+    "invoice.": "a bill that is not paid is no order",
+    "invoiceitem.": "a bill that is not paid is no order",
+    "quote.": "an offer is no order",
+    "subscription_schedule.": "the subscription itself tells when it changes",
+    **dict.fromkeys(("customer.source.", "payment_method.", "setup_intent.", "source.", "mandate."), _MEANS),
+    **dict.fromkeys(("customer.tax_id.", "customer_cash_balance_transaction.", "cash_balance."), _MEANS),
+    **dict.fromkeys(("product.", "price.", "plan.", "sku.", "coupon.", "promotion_code.", "tax_rate."), _CATALOGUE),
+    **dict.fromkeys(("payment_link.", "recipient."), _CATALOGUE),
+    **dict.fromkeys(("account.", "application_fee.", "balance.", "capability.", "file.", "payout."), _MERCHANT),
+    **dict.fromkeys(("person.", "radar.", "reporting.", "review.", "sigma.", "tax.", "terminal."), _MERCHANT),
+    **dict.fromkeys(("topup.", "transfer.", "issuing_", "treasury.", "climate.", "financial_connections."), _MERCHANT),
 }
+"""The beginning of a type → why nothing is made of it, the longer one first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +117,6 @@ def _events(event: dict[str, Any], received: int) -> Reading:
     kind = text(event.get("type"))
     data = inner(event, "data")
     about = inner(data, "object")
-    if kind in IGNORED:
-        return f"{kind}: {IGNORED[kind]}"
     notice = Notice(
         kind,
         required(event, "id", "an event"),
@@ -118,15 +137,19 @@ def _events(event: dict[str, Any], received: int) -> Reading:
             return _invoice(notice)
         case "payment_intent.succeeded":
             return _payment(notice)
-        case "payment_intent.payment_failed" | "invoice.payment_failed":
-            properties = present({"total": notice.money("amount_due", "amount"), "currency": _currency(about)})
+        case "payment_intent.payment_failed" | "invoice.payment_failed" | "checkout.session.async_payment_failed":
+            properties = present(
+                {"total": notice.money("amount_due", "amount_total", "amount"), "currency": _currency(about)}
+            )
             return [_event(notice, "Payment Failed", notice.id, properties=properties)]
         case "charge.refunded":
             return [_refund(notice)]
         case _ if kind in SUBSCRIPTIONS:
             return [_event(notice, SUBSCRIPTIONS[kind], notice.id, properties=_subscription(about))]
+        case _ if kind in COUPONS:
+            return [_event(notice, COUPONS[kind], notice.id, properties=_coupon(about))]
         case _:
-            return f"{label(kind)}: nothing here uses it"
+            return unused(kind, IGNORED)
 
 
 def _event(notice: Notice, name: str, id: str, **more: Any) -> Event:
@@ -242,6 +265,13 @@ def _subscription(subscription: dict[str, Any]) -> dict[str, Any]:
             "cancel_at_period_end": subscription.get("cancel_at_period_end") is True or None,
         }
     )
+
+
+def _coupon(discount: dict[str, Any]) -> dict[str, Any]:
+    """Versions of Stripe's API from 2025-09-30 on have the coupon inside ``source``."""
+    coupon = discount.get("coupon") or inner(discount, "source").get("coupon")
+    name = coupon.get("name") if isinstance(coupon, dict) else ""
+    return present({"coupon_id": _id(coupon), "coupon_name": text(name)})
 
 
 def _line(line: dict[str, Any], currency: str) -> dict[str, Any]:
