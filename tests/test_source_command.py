@@ -48,6 +48,24 @@ def test_a_sample_of_the_door_gives_the_same_here(name: str, tmp_path: Path) -> 
         assert forged.stderr
 
 
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_the_event_of_a_function_is_read_as_the_function_reads_it(name: str) -> None:
+    for sample in samples(name)[:1]:
+        proof = ["--secret", secret_of(name).decode()] if SOURCES[name].signed else []
+        done = run(name, *proof, "--json", body=sample.read_bytes())
+        assert events(done) == expected(sample)["events"], (sample.name, done.stderr)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"requestContext": {}}', b'{"Records": [7], "eventSource": ""}', b'{"requestContext": []}']
+)
+def test_what_only_looks_like_an_event_is_refused(body: bytes) -> None:
+    done = run("webhook", "--no-verify", body=body)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"cannot be read as one" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
 def test_headers_may_be_lines_or_lists(tmp_path: Path) -> None:
     headers = tmp_path / "headers"
     lines = f"Content-Type: application/json\nX-Tailor-Secret: {SECRET.decode()}\n\n"

@@ -1,4 +1,8 @@
-"""``tailor source``: what a vendor's request would become at our door, on this machine alone."""
+"""``tailor source``: what a vendor's request would become at our door, on this machine alone.
+
+The request is a body with its headers beside it, or the event in which a function has it: of API Gateway, as samples
+under ``events`` and logs have it, or of SQS.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from tailor.cli.text import columns, local, paint
+from tailor.edges.http import inbound
 from tailor.flows.ingest import REQUEST_BYTES
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import Event
@@ -35,7 +40,8 @@ _NAME = re.compile(r"[A-Za-z_][\w .:-]{0,99}")
 def add_parser(commands: Any) -> None:
     """Add the command ``source`` to the subparsers of an :mod:`argparse` parser."""
     text = "Show the events a vendor's request becomes; nothing is sent anywhere"
-    parser = commands.add_parser("source", help=text, description=f"{text}. The body is read from standard input.")
+    read = "The body is read from standard input, or the event of API Gateway or SQS that holds it"
+    parser = commands.add_parser("source", help=text, description=f"{text}. {read}.")
     parser.add_argument("name", metavar="NAME", help=", ".join(SOURCES))
     proof = parser.add_mutually_exclusive_group()
     proof.add_argument("--secret", help="what the vendor signs with, or shows")
@@ -53,7 +59,7 @@ def add_parser(commands: Any) -> None:
         help=f"bulk form instead: one JSON document a line, or .tsv and .csv with their names in the first line or in "
         f"{COLUMNS} beside it; also .gz; never verified",
     )
-    parser.add_argument("--now", metavar="ISO", help="when it was received (the clock of this machine)")
+    parser.add_argument("--now", metavar="ISO", help="when it was received (as its event says, or now)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, also on a terminal")
     parser.set_defaults(run=run)
 
@@ -62,9 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the events; answers 0, or 2 where the request was refused or nothing of it could be used."""
     try:
         source = _source(arguments.name)
-        now = parse_instant(arguments.now) if arguments.now else time.time_ns() // 1_000_000
+        said = parse_instant(arguments.now) if arguments.now else None
+        clock = time.time_ns() // 1_000_000
         taken = refused = 0
-        for place, request in _requests(arguments):
+        for place, request, received in _requests(arguments):
+            now = said if said is not None else received or clock
             try:
                 parsed = _read(source, request, arguments, now=now)
             except Rejected as refusal:
@@ -96,19 +104,55 @@ def _read(source: Source, request: Inbound, arguments: argparse.Namespace, *, no
     return read(source, request, now=now)
 
 
-def _requests(arguments: argparse.Namespace) -> Iterator[tuple[str, Inbound]]:
-    """The request, or one for each row of a file with its place there."""
+Received = tuple[str, Inbound, int]
+"""A place in a file, ``""`` where there is just one; the request there; when it was received, 0 if nothing says so."""
+
+
+def _requests(arguments: argparse.Namespace) -> Iterator[Received]:
+    """The request, or one for each row of a file."""
     path = arguments.path or ("/v1/batch" if arguments.name == "segment" else f"/sources/{arguments.name}/key")
     headers = _headers(arguments.headers)
     query = dict(parse_qsl(arguments.query, keep_blank_values=True))
     if arguments.file:
         for place, body in _rows(arguments.file):
-            yield place, Inbound("POST", path, headers, body, query)
+            yield place, Inbound("POST", path, headers, body, query), 0
         return
     body = b"" if arguments.method in ("GET", "HEAD") else sys.stdin.buffer.read(REQUEST_BYTES + 1)
     if len(body) > REQUEST_BYTES:
         raise Rejected(f"the body has more than {REQUEST_BYTES} bytes", code="too-large", status=413)
-    yield "", Inbound(arguments.method, path, headers, body, query)
+    event = _event(body)
+    if event is None:
+        yield "", Inbound(arguments.method, path, headers, body, query), 0
+        return
+    try:
+        yield from _unwrapped(event)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        detail = f"it seems to be the event of a function, and cannot be read as one: {error!r}"
+        raise Rejected(detail, code="bad-event") from error
+
+
+def _event(body: bytes) -> dict[str, Any] | None:
+    """The event of a function, where that is what was given; no vendor's body has its names."""
+    if b'"requestContext"' not in body and b'"eventSource"' not in body:
+        return None
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    wrapped = isinstance(found, dict) and ("requestContext" in found or "Records" in found)
+    return found if wrapped else None
+
+
+def _unwrapped(event: dict[str, Any]) -> Iterator[Received]:
+    if "requestContext" in event:
+        query = event.get("queryStringParameters") or dict(parse_qsl(event.get("rawQueryString", "")))
+        received = int(event["requestContext"].get("timeEpoch", 0))
+        yield "", inbound({**event, "queryStringParameters": query}), received
+        return
+    for number, record in enumerate(event["Records"], 1):
+        received = int(record.get("attributes", {}).get("SentTimestamp", 0))
+        place = f"record {number}" if len(event["Records"]) > 1 else ""
+        yield place, Inbound("POST", "/", {}, record["body"].encode("utf-8", "surrogatepass")), received
 
 
 def _headers(path: Path | None) -> dict[str, str]:
