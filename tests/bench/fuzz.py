@@ -100,7 +100,7 @@ class Watch:
         if (
             source.signed
             and self.name not in SHOWING
-            and _proved(self.name, request.body) != _proved(self.name, signed)
+            and _proved(self.name, request) != _proved(self.name, replace(request, body=signed))
         ):
             try:
                 source.verify(request, b"sample-shop-secret", now=NOW)
@@ -124,13 +124,22 @@ class Watch:
         path.write_text(json.dumps(seen))
 
 
-def _proved(name: str, body: bytes) -> bytes:
-    """The part of a body that is signed: of a list, Segment signs the first call alone."""
+def _proved(name: str, request: Any) -> Any:
+    """The part of a body that is signed: of a list, Segment signs the first call alone; of a form, Mandrill signs the
+    fields, however they are written."""
     if name == "segment_webhook":
         from tailor.sources.segment import _first
 
-        return _first(body) or body
-    return body
+        return _first(request.body) or request.body
+    if name == "mailchimp" and "x-mandrill-signature" in request.headers:
+        from tailor.kernel.errors import Rejected
+        from tailor.kernel.values import read_form
+
+        try:
+            return sorted(read_form(request).items())
+        except Rejected:
+            return request.body
+    return request.body
 
 
 _STATUS = Path("/proc/self/status")
