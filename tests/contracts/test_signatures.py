@@ -256,3 +256,22 @@ def test_an_outbound_message_must_name_our_organization() -> None:
             assert refused("salesforce", message(other), ours)
     assert refused("salesforce", message(""), b"")
     assert refused("salesforce", request({}, json.dumps({"OrganizationId": "00D5g000004zAbC"})), b"00D5g000004zAbC")
+
+
+# ---- Mandrill
+
+
+def by_mandrill(told: str, body: str) -> Inbound:
+    mac = b64encode(hmac.digest(b"key", f"{URL}{told}".encode(), "sha1")).decode()
+    return request({"x-mandrill-signature": mac}, body)
+
+
+def test_a_form_that_mandrill_signs_has_the_one_field_that_it_sends() -> None:
+    assert not refused("mailchimp", by_mandrill("mandrill_events[1]", "mandrill_events=%5B1%5D"), b"key")
+    for other in (
+        "mandrill_events=%5B2%5D",
+        "mandrill_events%5B=1%5D",
+        "mandrill_events=%5B1&%5D=",
+        "=&mandrill_events=%5B1%5D",
+    ):
+        assert refused("mailchimp", by_mandrill("mandrill_events[1]", other), b"key"), other

@@ -23,7 +23,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from tailor.edges.bus import MESSAGE_BYTES, envelopes
 from tailor.edges.store import EVENT_BYTES
@@ -91,8 +91,7 @@ class Answer:
     ignored: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who was let in: the source, the id of its key, how often it may come, and why it tries the door, if it does."""
 
     source: Source

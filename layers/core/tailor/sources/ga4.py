@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from tailor.kernel.document import canonical, inner
 from tailor.kernel.errors import Rejected
@@ -79,8 +79,7 @@ ITEM = {
 MONEY = frozenset({"value", "tax", "shipping", "price", "discount", "purchase_revenue", "refund_value"})
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """One event in either form: its name and times, who it is about, and its parameters, items and user properties."""
 
     name: str

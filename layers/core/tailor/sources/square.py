@@ -7,7 +7,7 @@ order and repeat; the time is that of the object, an order's key is the order, e
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tailor.kernel.document import inner
 from tailor.kernel.errors import Rejected
@@ -54,8 +54,7 @@ SUBSCRIPTIONS = {
 """Status of a subscription that has changed → what it is called."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """One notification: type, id and time, and the object it is about."""
 
     type: str

@@ -7,7 +7,7 @@ more than once: the time is that of the event, an order's key is the order, ever
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tailor.kernel.document import inner
 from tailor.kernel.errors import Rejected
@@ -62,8 +62,7 @@ IGNORED = {
 """The beginning of a type → why nothing is made of it, the longer one first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """One event: its type, id and times, the object it is about, and what that was before."""
 
     type: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import unescape
-from typing import Any
+from typing import Any, NamedTuple
 
 from tailor.kernel.document import canonical, inner
 from tailor.kernel.errors import Rejected
@@ -41,8 +41,7 @@ IGNORED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """One webhook: its topic, the shop, and the resource it is about."""
 
     topic: str

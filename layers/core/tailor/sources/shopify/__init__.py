@@ -10,7 +10,7 @@ import hmac
 from base64 import b64encode
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from tailor.kernel.document import canonical, inner, not_after, read_instant, read_object
 from tailor.kernel.errors import Rejected
@@ -39,8 +39,7 @@ IGNORED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """One webhook: its topic, the resource it is about, and what its headers add."""
 
     topic: str
