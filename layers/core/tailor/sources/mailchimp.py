@@ -50,8 +50,8 @@ BOUNCES = {"hard_bounce": "Permanent", "soft_bounce": "Transient"}
 class Mailchimp:
     """``X-Mailchimp-Signature: t=…,v1=…`` or ``X-Mandrill-Signature`` where there is one, else the secret in the query.
 
-    Mandrill's is the base64 HMAC-SHA1 of the URL and all fields with their values, in the order of their names; it sends
-    just one.
+    Mandrill's is the base64 HMAC-SHA1 of the URL and all fields with their values, in the order of their names; it
+    sends just one.
     """
 
     name: str = "mailchimp"
