@@ -18,6 +18,7 @@ from gateway import ADMIN, served
 from tailor.cli.main import main
 from tailor.edges import runtime
 from tailor.edges.folder import Folder
+from tailor.flows import load
 from world import World
 
 SAMPLES = Path(__file__).resolve().parents[1] / "events" / "imports"
@@ -187,3 +188,23 @@ def test_a_file_is_uploaded_imported_and_what_was_refused_comes_back(
         assert "loyalty" in capsys.readouterr().out
     shop.pump()
     assert shop.person("email", "ada@example.com")
+
+
+def test_an_import_is_cancelled_by_its_command(
+    shop: World, bucket: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "people.csv"
+    shutil.copy(PEOPLE, file)
+    with served() as url:
+        there = ["--url", url, "--token", ADMIN]
+        status, _, _ = tailor(capsys, str(file), *MAPPED[1:], "--no-wait", *there)
+        assert status == 0
+        [job] = load.imports(shop.store)
+        assert main(["imports", "cancel", job.id, *there]) == 0
+        assert "cancelled by admin" in capsys.readouterr().out
+        shop.load()
+        status, _, err = tailor(capsys, str(file), *MAPPED[1:], *there)
+        assert status == 1
+        assert "this file was cancelled" in err
+    assert shop.person("email", "ada@example.com") is None
+    assert not (bucket / job.key).exists()

@@ -65,6 +65,23 @@ def begin(id: Annotated[str, Path()]) -> Import:
     return Import(**job.to_json())
 
 
+@router.post(
+    "/api/imports/<id>/cancel",
+    summary="Cancel an import",
+    tags=["imports"],
+    security=WRITE,
+    responses=answers(404, 409),
+)
+def cancel(id: Annotated[str, Path()]) -> Import:
+    """It ends where it is, and its file is deleted; what was queued until then stays. Repeating it changes nothing."""
+    _known(id)
+    job = load.cancel(id, runtime.store(), by=_caller(), now=runtime.now())
+    if job is None or job.state != "cancelled":
+        raise Rejected("it is at its end already: nothing is left to cancel", code="finished", status=409)
+    runtime.import_queue().put([{"import": id}])
+    return Import(**job.to_json())
+
+
 @router.get(
     "/api/imports",
     summary="List imports",

@@ -893,7 +893,7 @@ class Import(BaseModel):
     id: str
     file: str
     name: str
-    state: Literal["waiting", "running", "finished", "failed"]
+    state: Literal["waiting", "running", "finished", "failed", "cancelled"]
     basis: str | None
     by: str
     as_of: str

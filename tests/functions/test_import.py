@@ -14,6 +14,7 @@ import botocore.session
 import pytest
 
 from gateway import ask
+from tailor.edges import runtime
 from tailor.flows import load
 from tailor.flows.load import CHUNK_ROWS
 from world import CONTEXT, World, app
@@ -97,6 +98,55 @@ def test_the_same_file_is_not_imported_twice(shop: World) -> None:
     ask("POST", f"/api/imports/{again['id']}/begin")
     assert not shop.queues["import"]
     assert len(ask("GET", "/api/imports")[1]) == 1
+
+
+def cancel(job: dict[str, Any]) -> dict[str, Any]:
+    status, answer = ask("POST", f"/api/imports/{job['id']}/cancel")
+    assert (status, answer["state"]) == (200, "cancelled"), answer
+    return dict(answer)
+
+
+def test_an_import_that_is_cancelled_before_it_began_reads_nothing_and_keeps_no_file(shop: World) -> None:
+    job = propose(FILE)
+    upload(job, FILE)
+    cancel(job)
+    assert cancel(job)["problem"]["detail"].startswith("cancelled by ")
+    shop.load()
+    shop.pump()
+    status, done = ask("GET", f"/api/imports/{job['id']}")
+    assert (status, done["state"], done["rows"]) == (200, "cancelled", 0)
+    assert shop.person("user_id", "1002") is None
+    assert [one["Key"] for one in _s3().list_objects_v2(Bucket="imports").get("Contents", [])] == []
+    assert ask("POST", f"/api/imports/{job['id']}/cancel")[0] == 200
+    assert not load.imports(shop.store, finished=False)
+
+
+def test_an_import_that_is_cancelled_on_its_way_stops_at_the_next_chunk(shop: World) -> None:
+    rows = b"".join(b"%d;a%d@example.com\n" % (number, number) for number in range(3 * CHUNK_ROWS))
+    mapping = {"name": "crowd", "identifiers": {"user_id": "id", "email": "email"}, "consent": {"basis": "none"}}
+    job = propose(b"id;email\n" + rows, mapping)
+    upload(job, b"id;email\n" + rows)
+    desk = load.Desk(shop.store, runtime.imports(), runtime.bulk_queue())
+
+    def another_ends_it() -> bool:
+        cancel(job)
+        return False
+
+    assert load.load(job["id"], desk, clock=lambda: shop.now, enough=another_ends_it) is None
+    shop.load()
+    done = ask("GET", f"/api/imports/{job['id']}")[1]
+    # The chunk that the worker had in hand when it was stopped is queued, and counted by nobody.
+    assert (done["state"], done["rows"], done["events"]) == ("cancelled", CHUNK_ROWS, CHUNK_ROWS)
+    assert [one["Key"] for one in _s3().list_objects_v2(Bucket="imports").get("Contents", [])] == []
+
+
+def test_what_is_finished_cannot_be_cancelled(shop: World) -> None:
+    job = propose(FILE)
+    upload(job, FILE)
+    shop.load()
+    status, problem = ask("POST", f"/api/imports/{job['id']}/cancel")
+    assert (status, problem["title"]) == (409, "Finished")
+    assert ask("POST", "/api/imports/i_nothing/cancel")[0] == 404
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,14 @@ def add_parser(commands: Any, command: Callable[..., Any], reading: argparse.Arg
     file.add_argument("--rejected", type=Path, metavar="FILE", help="where refused rows go (beside FILE)")
     file.add_argument("--no-wait", action="store_true", help="do not wait for the end")
     file.add_argument("--yes", action="store_true", help="do not ask")
-    known = commands.add_parser("imports", help="See imports").add_subparsers(required=True, metavar="COMMAND")
+    known = commands.add_parser("imports", help="See and cancel imports").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
     command(known, "list", bound(_list), "List the imports of the last 90 days", reading)
     command(known, "show", bound(_show), "Show one import", reading).add_argument("id", metavar="ID")
+    command(known, "cancel", bound(_cancel), "End an import where it is; what is queued stays", reading).add_argument(
+        "id", metavar="ID"
+    )
     refused = command(known, "rejected", bound(_rejected), "Fetch the rows that were refused, with the reasons")
     refused.add_argument("id", metavar="ID")
     refused.add_argument("--to", type=Path, metavar="FILE", help="a file (its own name)")
@@ -375,11 +380,10 @@ def _send(plan: Plan, arguments: argparse.Namespace, desk: Desk) -> int:
     if arguments.as_of:
         body["as_of"] = arguments.as_of
     job = client.post("imports", body=body)
-    if job["state"] in ("finished", "failed"):
+    if job["finished"]:
+        known = "was cancelled" if job["state"] == "cancelled" else "was imported"
         when = local(job["created"])
-        print(
-            f"this file was imported {when} ({job['id']}); --as-of TIME makes it an import of its own", file=sys.stderr
-        )
+        print(f"this file {known} {when} ({job['id']}); --as-of TIME makes it an import of its own", file=sys.stderr)
     elif job["upload"]:
         _upload(plan.path, size, job["upload"])
         job = client.post("imports", job["id"], "begin", body={})
@@ -390,7 +394,7 @@ def _send(plan: Plan, arguments: argparse.Namespace, desk: Desk) -> int:
         _fetch(client, job["id"], target)
         print(f"refused rows, with the reasons: {target}", file=sys.stderr)
     desk.show(arguments, job, _portrait)
-    return 1 if job["state"] == "failed" else 0
+    return 0 if job["state"] in ("waiting", "running", "finished") else 1
 
 
 def _ending(plan: Plan) -> str:
@@ -450,7 +454,7 @@ def _wait(client: Client, job: dict[str, Any]) -> dict[str, Any]:
             time.sleep(POLL_SECONDS)
             job = client.get("imports", job["id"])
     except KeyboardInterrupt:
-        print(f"\nit goes on without you: tailor imports show {job['id']}", file=sys.stderr)
+        print(f"\nit goes on without you: tailor imports show|cancel {job['id']}", file=sys.stderr)
     _progress("")
     return job
 
@@ -514,6 +518,11 @@ def _list(arguments: argparse.Namespace, desk: Desk) -> int:
 
 def _show(arguments: argparse.Namespace, desk: Desk) -> int:
     return desk.show(arguments, desk.client(arguments).get("imports", arguments.id), _portrait)
+
+
+def _cancel(arguments: argparse.Namespace, desk: Desk) -> int:
+    job = desk.client(arguments).post("imports", arguments.id, "cancel", body={})
+    return desk.show(arguments, job, _portrait)
 
 
 def _rejected(arguments: argparse.Namespace, desk: Desk) -> int:

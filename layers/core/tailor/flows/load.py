@@ -10,6 +10,7 @@ waiting    for its file, or for a worker
 running    a worker has it, or had it and its lease has not run out
 finished   all rows are queued or refused
 failed     it cannot go on: ``problem`` says why; nothing after ``rows`` was looked at
+cancelled  somebody has ended it; what was queued until then stays
 =========  ===========================================================================
 """
 
@@ -27,7 +28,7 @@ from typing import Any, Protocol
 
 from tailor.edges.bus import MESSAGE_BYTES, envelopes
 from tailor.flows.parse import Files, Opened, events_of, open_files
-from tailor.kernel.errors import Rejected, Stale
+from tailor.kernel.errors import Rejected, Stale, Transient
 from tailor.kernel.event import Event
 from tailor.kernel.instants import DAY, MINUTE, iso
 from tailor.kernel.keys import digest
@@ -49,6 +50,10 @@ ABANDONED = DAY
 """How long an import may wait for its file."""
 DEATHS = 5
 """Workers that may die at the same place before the import is given up."""
+CANCELLED = "cancelled"
+"""Code of the problem of an import that somebody has ended."""
+ATTEMPTS = 20
+"""How often an import is asked to end while its worker writes how far it is; between two chunks is a second."""
 PROBLEMS = 50
 """Different reasons counted; the others are ``other``."""
 
@@ -161,8 +166,10 @@ class Import:
     @property
     def state(self) -> str:
         """See the module."""
+        if self.finished and self.problem:
+            return "cancelled" if self.problem["type"].endswith(f"/{CANCELLED}") else "failed"
         if self.finished:
-            return "failed" if self.problem else "finished"
+            return "finished"
         return "running" if self.started else "waiting"
 
     @property
@@ -360,6 +367,32 @@ def load(id: str, desk: Desk, *, clock: Callable[[], int], enough: Callable[[], 
         return _close(failed, desk, now=now) if known.version and _keep(failed, desk.store) else None
 
 
+def cancel(id: str, store: Jobs, *, by: str, now: int) -> Import | None:
+    """End an import where it is; one at its end stays as it is. Its worker stops at the next chunk, and another closes
+    it: see :func:`load`.
+
+    Returns
+    -------
+    The import as it is then, ``None`` where there is none.
+
+    Raises
+    ------
+    Transient : its worker was each time the first to write.
+    """
+    for _ in range(ATTEMPTS):
+        row = store.job(id, OPEN)
+        if row is None:
+            return find(id, store)
+        job = _read(id, row)
+        if job.finished:
+            return job
+        why = Rejected(f"cancelled by {by or 'somebody'}", code=CANCELLED, status=409).problem()
+        ended = replace(job, problem=why, finished=now, touched=max(job.touched, now), lease=0)
+        if _keep(ended, store):
+            return ended
+    raise Transient("the import went on each time it was to end; ask again")
+
+
 def _load(job: Import, desk: Desk, clock: Callable[[], int], enough: Callable[[], bool]) -> Import | None:
     mapping = read_mapping(job.mapping)
     if not job.sources:
@@ -513,13 +546,21 @@ def _close(job: Import, desk: Desk, *, now: int) -> Import:
         except Stale:
             pass
     desk.shelf.delete(list(desk.shelf.keys(f"parts/{job.id}/")))
-    if job.problem is None:
-        # All of it is queued or among the refused rows, and an erasure could not look for anybody in it. A feed may
-        # have put the next one under the same key.
-        for source in job.sources:
-            desk.shelf.discard(source["key"], source["etag"])
+    if job.state != "failed":
+        # All of it is queued or among the refused rows, or nobody wants it any more; and an erasure could not look for
+        # anybody in it. A feed may have put the next one under the same key.
+        for key, etag in _read_from(job, desk.shelf):
+            desk.shelf.discard(key, etag)
     desk.store.drop([(f"K#{OPEN}", job.id)])
     return job
+
+
+def _read_from(job: Import, shelf: Shelf) -> list[tuple[str, str]]:
+    """Keys and ETags of its files, also where it has not opened them yet."""
+    if job.sources:
+        return [(source["key"], source["etag"]) for source in job.sources]
+    found = shelf.find(job.key)
+    return [(job.key, found.etag)] if found else []
 
 
 def sweep(desk: Desk, *, now: int) -> list[str]:
@@ -528,7 +569,9 @@ def sweep(desk: Desk, *, now: int) -> list[str]:
     for job in imports(desk.store, finished=False):
         if job.lease > now:
             continue
-        if not job.started and now - job.created > ABANDONED:
+        if job.finished:
+            waiting.append(job.id)
+        elif not job.started and now - job.created > ABANDONED:
             problem = Rejected("the file never came; import it again", code="no-file").problem()
             ended = replace(job, problem=problem, finished=now, touched=now)
             if _keep(ended, desk.store):
