@@ -87,6 +87,7 @@ def inspect(event: Event) -> Event:
 def _traits(event: Event, notes: Notes) -> tuple[dict[str, Any], tuple[Identifier, ...]]:
     """Traits in normal form, and the identifiers that this makes of them."""
     traits, found = dict(event.traits), list[Identifier | None]()
+    kinds = {one.kind for one in event.identifiers}
 
     def settle(name: str, value: Any) -> None:
         if traits[name] != value:
@@ -100,11 +101,12 @@ def _traits(event: Event, notes: Notes) -> tuple[dict[str, Any], tuple[Identifie
         found.append(_email(given, held if held in event.identifiers else None, settle, notes))
     for name in PHONES:
         if isinstance(given := traits.get(name), str) and given:
-            found.append(_phone(name, given, traits.get("country"), settle, notes))
+            form = _phone(name, given, traits.get("country"), settle, notes)
+            if form and "phone" not in kinds:
+                found.append(identifier("phone", form))
     for name in BIRTHDAYS:
         if isinstance(given := traits.get(name), str) and given:
             _birthday(name, given, event.at, settle, notes)
-    kinds = {one.kind for one in event.identifiers}
     new = [one for one in found if one is not None and one.kind not in kinds]
     return traits, ordered([*event.identifiers, *new]) if new else event.identifiers
 
@@ -124,15 +126,14 @@ def _email(given: str, held: Identifier | None, settle: Settle, notes: Notes) ->
     return one
 
 
-def _phone(name: str, given: str, country: Any, settle: Settle, notes: Notes) -> Identifier | None:
+def _phone(name: str, given: str, country: Any, settle: Settle, notes: Notes) -> str:
     region = country if isinstance(country, str) and len(country) == 2 else ""
     form, wrong = phone(given, region)
     if wrong:
         notes.find(f"{name}:{wrong[0]}", f"/traits/{name}", wrong[1])
-    if not form:
-        return None
-    settle(name, form)
-    return identifier("phone", form)
+    if form:
+        settle(name, form)
+    return form
 
 
 @lru_cache(4096)

@@ -18,6 +18,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 _ABROAD = re.compile(r"\+[1-9][0-9 ().-]{5,22}[0-9]")
 _AT_HOME = re.compile(r"[0-9(][0-9 ().-]{4,22}[0-9]")
 _SPACING = str.maketrans("", "", " ().-")
+_CODES = {str(code): code for code in COUNTRY_CODE_TO_REGION_CODE}
 
 
 def dialled(given: str, region: str) -> str:
@@ -34,10 +35,14 @@ def dialled(given: str, region: str) -> str:
 
 def _from_abroad(given: str) -> tuple[int, str] | None:
     """Country code and national number; so too below."""
-    size = next((size for size in (1, 2, 3) if int(given[1 : 1 + size]) in COUNTRY_CODE_TO_REGION_CODE), 0)
-    if not size:
+    code, size = 0, 0
+    # No code is the beginning of another.
+    while not code and size < 3:
+        size += 1
+        code = _CODES.get(given[1 : 1 + size], 0)
+    if not code:
         return None
-    code, national = int(given[1 : 1 + size]), given[1 + size :]
+    national = given[1 + size :]
     prefix = _plan(code, COUNTRY_CODE_TO_REGION_CODE[code][0]).prefix
     if national[:1] in ("", "0") or len(national) > 15 or (prefix and prefix.match(national)):
         return None
