@@ -20,16 +20,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tailor.edges.mailer import Account
 from tailor.edges.store import Store, Write
 from tailor.flows.audience import check_audience
+from tailor.flows.checkpoint import keep
 from tailor.flows.publish import KIND as PROGRAMME
 from tailor.flows.walk import PAGE, ROUNDS
 from tailor.kernel.campaign import Campaign, Standing, read_campaign
-from tailor.kernel.errors import Rejected, Stale, Transient
+from tailor.kernel.errors import Rejected, Transient
 from tailor.kernel.fields import Fields, nearest
 from tailor.kernel.instants import MINUTE, NEVER, SECOND, iso
 from tailor.kernel.journey_document import read_calendar
@@ -298,14 +299,7 @@ def _change(key: str, store: Store, change: Callable[[Broadcast], Broadcast], *,
 
 
 def _keep(broadcast: Broadcast, store: Store) -> bool:
-    document = asdict(broadcast)
-    del document["key"], document["version"]
-    try:
-        store.keep_job(broadcast.key, document, was=broadcast.version, kind=KIND)
-    except Stale:
-        return False
-    broadcast.version += 1
-    return True
+    return keep(broadcast, store, kind=KIND, called="key")
 
 
 # ---- the worker

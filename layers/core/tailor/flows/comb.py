@@ -23,7 +23,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import zip_longest
 from typing import Any
@@ -32,8 +32,8 @@ from tailor.edges.bucket import Bucket, Found
 from tailor.edges.claims import Claims
 from tailor.edges.store import Store
 from tailor.flows import load
+from tailor.flows.checkpoint import keep
 from tailor.flows.erase import Erasure, erasures, finish, traces_of
-from tailor.kernel.errors import Stale
 from tailor.kernel.instants import MINUTE
 from tailor.rules.traces import Traces
 
@@ -168,14 +168,7 @@ def _read(store: Store) -> Combing | None:
 
 
 def _keep(run: Combing, store: Store) -> bool:
-    document = asdict(run)
-    del document["version"]
-    try:
-        store.keep_job(NAME, document, was=run.version, kind=KIND)
-    except Stale:
-        return False
-    run.version += 1
-    return True
+    return keep(run, store, kind=KIND, name=NAME)
 
 
 # ---- objects

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tailor.edges.duplicates import Duplicates, Pair
 from tailor.edges.store import Store
 from tailor.flows.absorb import absorb
+from tailor.flows.checkpoint import keep
 from tailor.flows.join import join_all
 from tailor.kernel.errors import Stale
 from tailor.kernel.event import Event, Identifier
@@ -347,14 +348,7 @@ def _plus(counts: dict[str, int], **more: int) -> dict[str, int]:
 
 
 def _keep(run: Run, store: Store) -> bool:
-    document = asdict(run)
-    del document["version"]
-    try:
-        store.keep_job(NAME, document, was=run.version, kind=KIND)
-    except Stale:
-        return False
-    run.version += 1
-    return True
+    return keep(run, store, kind=KIND, name=NAME)
 
 
 def _keep_model(model: Any, store: Store) -> None:

@@ -19,11 +19,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tailor.edges.duplicates import Duplicates
 from tailor.edges.store import DELIVERY_LIFE, GONE_LIFE, QUARANTINE_LIFE, Store, pointed
+from tailor.flows.checkpoint import document, keep
 from tailor.kernel.errors import Stale
 from tailor.kernel.instants import DAY, MINUTE, iso
 from tailor.kernel.keys import identifier_key
@@ -202,22 +203,16 @@ def _read(person: str, row: tuple[int, dict[str, Any]]) -> Erasure:
 
 
 def _keep(request: Erasure, store: Store) -> bool:
-    document = asdict(request)
-    del document["person"], document["version"]
+    return _file(request, store) if request.finished else keep(request, store, kind=OPEN, called="person")
+
+
+def _file(request: Erasure, store: Store) -> bool:
+    """Put the receipt away; one that lies there already was put by a worker who was stopped before the next line."""
     try:
-        if request.finished:
-            return _file(request, document, store)
-        store.keep_job(request.person, document, was=request.version, kind=OPEN)
+        if store.job(request.person, DONE) is None:
+            store.keep_job(request.person, document(request, "person"), was=0, kind=DONE)
     except Stale:
         return False
-    request.version += 1
-    return True
-
-
-def _file(request: Erasure, document: dict[str, Any], store: Store) -> bool:
-    """Put the receipt away; one that lies there already was put by a worker who was stopped before the next line."""
-    if store.job(request.person, DONE) is None:
-        store.keep_job(request.person, document, was=0, kind=DONE)
     store.drop([(f"K#{OPEN}", request.person)])
     return True
 

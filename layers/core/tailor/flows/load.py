@@ -27,6 +27,7 @@ from itertools import chain
 from typing import Any, Protocol
 
 from tailor.edges.bus import MESSAGE_BYTES, envelopes
+from tailor.flows.checkpoint import Keeper, document, keep
 from tailor.flows.parse import Files, Opened, events_of, open_files
 from tailor.kernel.errors import Rejected, Stale, Transient
 from tailor.kernel.event import Event
@@ -58,7 +59,7 @@ PROBLEMS = 50
 """Different reasons counted; the others are ``other``."""
 
 
-class Jobs(Protocol):
+class Jobs(Keeper, Protocol):
     """Where imports are kept: the store."""
 
     def job(self, name: str, kind: str = ...) -> tuple[int, dict[str, Any]] | None:
@@ -66,11 +67,6 @@ class Jobs(Protocol):
 
     def jobs(self, kind: str = ...) -> dict[str, tuple[int, dict[str, Any]]]:
         """All."""
-
-    def keep_job(
-        self, name: str, document: Mapping[str, Any], *, was: int, kind: str = ..., until: int | None = ...
-    ) -> None:
-        """Write one where its version is ``was``, to be kept ``until``."""
 
     def drop(self, keys: Iterable[tuple[str, str]]) -> None:
         """Remove rows."""
@@ -282,14 +278,7 @@ def _read(id: str, row: tuple[int, dict[str, Any]]) -> Import:
 
 def _keep(job: Import, store: Jobs) -> bool:
     """Write an import and move its version on; false where another worker has written it."""
-    document = asdict(job)
-    del document["id"], document["version"]
-    try:
-        store.keep_job(job.id, document, was=job.version, kind=OPEN)
-    except Stale:
-        return False
-    job.version += 1
-    return True
+    return keep(job, store, kind=OPEN, called="id")
 
 
 FEED = "feed"
@@ -539,10 +528,8 @@ def _close(job: Import, desk: Desk, *, now: int) -> Import:
         if parts:
             head = [_header(Opened.from_json(job.sources[0]))]
             desk.shelf.write(job.rejected_key, chain(head, *(desk.shelf.blocks(part) for part in parts)))
-        document = asdict(job)
-        del document["id"], document["version"]
         try:
-            desk.store.keep_job(job.id, document, was=0, kind=DONE, until=now + REMEMBERED)
+            desk.store.keep_job(job.id, document(job, "id"), was=0, kind=DONE, until=now + REMEMBERED)
         except Stale:
             pass
     desk.shelf.delete(list(desk.shelf.keys(f"parts/{job.id}/")))

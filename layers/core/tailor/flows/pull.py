@@ -11,15 +11,16 @@ import json
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
 from tailor.edges.bus import Queue, envelopes
 from tailor.edges.outside import Heard
 from tailor.edges.store import Store
+from tailor.flows.checkpoint import keep
 from tailor.kernel.document import read_json
-from tailor.kernel.errors import Rejected, Stale, Transient
+from tailor.kernel.errors import Rejected, Transient
 from tailor.kernel.inbound import Inbound
 from tailor.kernel.instants import HOUR, MINUTE, SECOND, iso
 from tailor.rules import pulls
@@ -170,14 +171,7 @@ def hydrate(key: str, numbers: list[str], desk: Desk, *, clock: Callable[[], int
 
 
 def _keep(state: State, store: Store) -> bool:
-    document = asdict(state)
-    del document["name"], document["version"]
-    try:
-        store.keep_job(state.name, document, was=state.version, kind=KIND)
-    except Stale:
-        return False
-    state.version += 1
-    return True
+    return keep(state, store, kind=KIND, called="name")
 
 
 def _queue(about: Pull, bodies: Sequence[Inbound], desk: Desk, *, now: int) -> Counter[str]:

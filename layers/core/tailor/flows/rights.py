@@ -20,11 +20,12 @@ kind              what carrying it out does                                   la
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from tailor.edges.store import Store
 from tailor.flows.absorb import absorb
+from tailor.flows.checkpoint import document, keep
 from tailor.flows.erase import ANSWERS_KEPT
 from tailor.kernel.errors import Rejected, Stale
 from tailor.kernel.event import ConsentChange, Event, Identifier, Kind
@@ -259,25 +260,14 @@ def _read(id: str, row: tuple[int, dict[str, Any]]) -> Request:
     return Request(**{**row[1], "id": id, "version": row[0]})
 
 
-def _document(request: Request) -> dict[str, Any]:
-    document = asdict(request)
-    del document["id"], document["version"]
-    return document
-
-
 def _keep(request: Request, store: Store) -> bool:
-    try:
-        store.keep_job(request.id, _document(request), was=request.version, kind=OPEN)
-    except Stale:
-        return False
-    request.version += 1
-    return True
+    return keep(request, store, kind=OPEN, called="id")
 
 
 def _close(request: Request, store: Store) -> Request:
     """Put the answer away; one that lies there already was put by a worker who was stopped before the next line."""
     try:
-        store.keep_job(request.id, _document(request), was=0, kind=CLOSED, until=request.settled + ANSWERS_KEPT)
+        store.keep_job(request.id, document(request, "id"), was=0, kind=CLOSED, until=request.settled + ANSWERS_KEPT)
     except Stale:
         pass
     store.drop([(f"K#{OPEN}", request.id)])

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tailor.edges.bucket import Bucket
 from tailor.edges.store import EVENT_LIFE, Store, Write
 from tailor.flows.anchor import anchor, close
-from tailor.kernel.errors import Stale, Transient
+from tailor.flows.checkpoint import keep
+from tailor.kernel.errors import Transient
 from tailor.kernel.instants import MINUTE, NEVER, iso
 from tailor.kernel.person import Person
 from tailor.rules.compiled import Compiled
@@ -243,14 +244,7 @@ def _page(
 
 def _keep(job: Job, store: Store) -> bool:
     """Write a job and move its version on; false where another worker has written it."""
-    document = asdict(job)
-    del document["name"], document["version"]
-    try:
-        store.keep_job(job.name, document, was=job.version)
-    except Stale:
-        return False
-    job.version += 1
-    return True
+    return keep(job, store, kind="job", called="name")
 
 
 def _settle(
