@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ CLIENT = Path(__file__).with_name("load_client.py")
 SECRET = b"load-secret"
 SOURCES = ("segment", "shopify", "stripe", "webhook")
 BATCH = 20
+TOLD = 30.0
+"""Seconds between two words of how far it is."""
+
+Say = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +73,19 @@ class Weather(Gate):
         return done
 
 
-def run(world: World, *, items: int, seconds: int = 0, seed: int = 7) -> Outcome:
+def run(world: World, *, items: int, seconds: int = 0, seed: int = 7, say: Say = lambda text: None) -> Outcome:
     """Post ``items`` (or what ``seconds`` allow) in bad weather, until all is absorbed."""
-    return _play(world, Weather(Random(seed)), items, seconds)
+    return _play(world, Weather(Random(seed)), items, seconds, say)
 
 
-def calm(world: World, *, items: int) -> Outcome:
+def calm(world: World, *, items: int, say: Say = lambda text: None) -> Outcome:
     """Post ``items`` in fair weather."""
     weather = Weather(Random(0))
     weather.calm = True
-    return _play(world, weather, items, 0)
+    return _play(world, weather, items, 0, say)
 
 
-def _play(world: World, weather: Weather, items: int, seconds: int) -> Outcome:
+def _play(world: World, weather: Weather, items: int, seconds: int, say: Say) -> Outcome:
     _keys(world)
     now = world.now
     world.gate = world.dynamo._gate = weather
@@ -89,7 +94,12 @@ def _play(world: World, weather: Weather, items: int, seconds: int) -> Outcome:
     with _served(at_work) as url:
         command = [sys.executable, str(CLIENT), url, str(now), "0", str(items), str(seconds)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+            batches, told = 0, time.monotonic()
             while client.poll() is None or world.queues["ingest"]:
+                batches += 1
+                if time.monotonic() - told > TOLD:
+                    told = time.monotonic()
+                    say(f"{batches:,} batches absorbed, {len(world.queues['ingest']):,} messages wait")
                 with at_work:
                     _absorb(world, weather)
                     # moto keeps hold of whatever it ever made: 24 GB in ten minutes.
