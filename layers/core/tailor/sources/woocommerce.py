@@ -35,6 +35,9 @@ ORDERS = {
 }
 """Status → what has happened; on hold is an order whose money is still on its way. Refunds come by the list of them."""
 
+TIMES = {"Order Completed": ("date_paid_gmt",), "Checkout Started": ()}
+"""What has happened → when it did, before when the order was made; any other when the order was changed."""
+
 IGNORED = {
     "customer.deleted": "an account that is deleted has not asked for erasure",
     "order.deleted": "an order in the waste bin is not a cancelled one",
@@ -127,18 +130,15 @@ def _order(notice: Notice) -> Reading:
         return f"{notice.topic}: nothing here uses an order that is {label(status)}"
     number = notice.id()
     order_id = text(order["id"])
-    at = {
-        "Order Completed": (order.get("date_paid_gmt"), order.get("date_created_gmt")),
-        "Checkout Started": (order.get("date_created_gmt"),),
-    }.get(name, (order.get("date_modified_gmt"), order.get("date_created_gmt")))
     buyer = _people(notice, order)
-    properties = _purchase(order) | {"order_id": order_id}
+    properties = _purchase(order)
+    properties["order_id"] = order_id
     events = [
         _event(
             notice,
             name,
             key(name.lower().replace(" ", "-"), number),
-            at,
+            tuple(order.get(time) for time in (*TIMES.get(name, ("date_modified_gmt",)), "date_created_gmt")),
             ordered([*buyer, identifier("woocommerce_order_id", number)]) if buyer else (),
             properties=properties,
             traits=_traits(inner(order, "billing")) if name == "Order Completed" else {},
