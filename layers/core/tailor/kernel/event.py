@@ -41,9 +41,10 @@ class ConsentChange(NamedTuple):
     topic: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
-    """One thing that happened to one person.
+    """One thing that happened to one person. A value: whoever wants another makes another. It is not ``frozen`` only
+    because that would make each three times as slow to make, and one is made at every station of its way.
 
     Attributes
     ----------
