@@ -74,9 +74,8 @@ def begin(id: Annotated[str, Path()]) -> Import:
 )
 def cancel(id: Annotated[str, Path()]) -> Import:
     """It ends where it is, and its file is deleted; what was queued until then stays. Repeating it changes nothing."""
-    _known(id)
-    job = load.cancel(id, runtime.store(), by=_caller(), now=runtime.now())
-    if job is None or job.state != "cancelled":
+    job = _there(load.cancel(id, runtime.store(), by=_caller(), now=runtime.now()))
+    if job.state != "cancelled":
         raise Rejected("it is at its end already: nothing is left to cancel", code="finished", status=409)
     runtime.import_queue().put([{"import": id}])
     return Import(**job.to_json())
@@ -184,7 +183,10 @@ def _desk() -> load.Desk:
 
 
 def _known(id: str) -> load.Import:
-    job = load.find(id, runtime.store())
+    return _there(load.find(id, runtime.store()))
+
+
+def _there(job: load.Import | None) -> load.Import:
     if job is None:
         raise Rejected("there is no such import: GET /api/imports", code="not-found", status=404)
     return job

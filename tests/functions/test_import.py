@@ -140,6 +140,18 @@ def test_an_import_that_is_cancelled_on_its_way_stops_at_the_next_chunk(shop: Wo
     assert [one["Key"] for one in _s3().list_objects_v2(Bucket="imports").get("Contents", [])] == []
 
 
+def test_a_cancelled_import_leaves_alone_what_lies_in_its_feed_by_now(shop: World) -> None:
+    desk = load.Desk(shop.store, runtime.imports(), runtime.bulk_queue())
+    key = "drop/loyalty/people.csv"
+    job = load.propose(
+        "people.csv", lambda _: key, PEOPLE, desk, told_by="the first", size=9, by="", as_of=None, now=shop.now
+    )
+    _s3().put_object(Bucket="imports", Key=key, Body=FILE)
+    cancel({"id": job.id})
+    shop.load()
+    assert [one["Key"] for one in _s3().list_objects_v2(Bucket="imports")["Contents"]] == [key]
+
+
 def test_what_is_finished_cannot_be_cancelled(shop: World) -> None:
     job = propose(FILE)
     upload(job, FILE)

@@ -394,7 +394,7 @@ def _send(plan: Plan, arguments: argparse.Namespace, desk: Desk) -> int:
         _fetch(client, job["id"], target)
         print(f"refused rows, with the reasons: {target}", file=sys.stderr)
     desk.show(arguments, job, _portrait)
-    return 0 if job["state"] in ("waiting", "running", "finished") else 1
+    return 1 if job["problem"] else 0
 
 
 def _ending(plan: Plan) -> str:

@@ -29,6 +29,7 @@ from typing import Any, Protocol
 from tailor.edges.bus import MESSAGE_BYTES, envelopes
 from tailor.flows.checkpoint import Keeper, document, keep
 from tailor.flows.parse import Files, Opened, events_of, open_files
+from tailor.kernel.document import canonical
 from tailor.kernel.errors import Rejected, Stale, Transient
 from tailor.kernel.event import Event
 from tailor.kernel.instants import DAY, MINUTE, iso
@@ -162,11 +163,11 @@ class Import:
     @property
     def state(self) -> str:
         """See the module."""
-        if self.finished and self.problem:
-            return "cancelled" if self.problem["type"].endswith(f"/{CANCELLED}") else "failed"
-        if self.finished:
+        if not self.finished:
+            return "running" if self.started else "waiting"
+        if not self.problem:
             return "finished"
-        return "running" if self.started else "waiting"
+        return "cancelled" if self.problem["type"].endswith(f"/{CANCELLED}") else "failed"
 
     @property
     def files(self) -> set[str]:
@@ -248,7 +249,7 @@ def propose(
     Rejected : the mapping is wrong.
     """
     read_mapping(mapping)
-    parts = (told_by, json.dumps(mapping, sort_keys=True), "" if as_of is None else str(as_of))
+    parts = (told_by, canonical(mapping), "" if as_of is None else str(as_of))
     id = f"i_{digest(*parts, size=10)}"
     if (known := find(id, desk.store)) is not None:
         return known
@@ -352,7 +353,7 @@ def load(id: str, desk: Desk, *, clock: Callable[[], int], enough: Callable[[], 
     except Rejected as problem:
         now = clock()
         known = _read(id, desk.store.job(id, OPEN) or (0, {}))
-        failed = replace(known, problem=problem.problem(), finished=now, touched=now, lease=0)
+        failed = _ended(known, problem, now)
         return _close(failed, desk, now=now) if known.version and _keep(failed, desk.store) else None
 
 
@@ -375,11 +376,14 @@ def cancel(id: str, store: Jobs, *, by: str, now: int) -> Import | None:
         job = _read(id, row)
         if job.finished:
             return job
-        why = Rejected(f"cancelled by {by or 'somebody'}", code=CANCELLED, status=409).problem()
-        ended = replace(job, problem=why, finished=now, touched=max(job.touched, now), lease=0)
+        ended = _ended(job, Rejected(f"cancelled by {by or 'somebody'}", code=CANCELLED, status=409), now)
         if _keep(ended, store):
             return ended
     raise Transient("the import went on each time it was to end; ask again")
+
+
+def _ended(job: Import, why: Rejected, now: int) -> Import:
+    return replace(job, problem=why.problem(), finished=now, touched=now, lease=0)
 
 
 def _load(job: Import, desk: Desk, clock: Callable[[], int], enough: Callable[[], bool]) -> Import | None:
@@ -543,8 +547,9 @@ def _close(job: Import, desk: Desk, *, now: int) -> Import:
 
 
 def _read_from(job: Import, shelf: Shelf) -> list[tuple[str, str]]:
-    """Keys and ETags of its files, also where it has not opened them yet."""
-    if job.sources:
+    """Keys and ETags of its files. One that it has not opened is surely its own where the key is, as of an upload: in a
+    feed the next one may lie there by now."""
+    if job.sources or job.id not in job.key:
         return [(source["key"], source["etag"]) for source in job.sources]
     found = shelf.find(job.key)
     return [(job.key, found.etag)] if found else []
@@ -559,8 +564,7 @@ def sweep(desk: Desk, *, now: int) -> list[str]:
         if job.finished:
             waiting.append(job.id)
         elif not job.started and now - job.created > ABANDONED:
-            problem = Rejected("the file never came; import it again", code="no-file").problem()
-            ended = replace(job, problem=problem, finished=now, touched=now)
+            ended = _ended(job, Rejected("the file never came; import it again", code="no-file"), now)
             if _keep(ended, desk.store):
                 _close(ended, desk, now=now)
         elif job.started or desk.shelf.find(job.key) is not None:
