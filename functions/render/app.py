@@ -3,7 +3,6 @@ need at the moment they send: ``GET /attributes/{kind}/{value}?template=KEY``.""
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +11,7 @@ from tailor.edges.http import inbound, problem, respond
 from tailor.flows.deliver import Letterheads
 from tailor.flows.render import render
 from tailor.flows.supply import FRESH, supply
-from tailor.kernel.document import read_object
+from tailor.kernel.document import canonical, read_object
 from tailor.kernel.errors import Rejected
 from tailor.kernel.inbound import Inbound
 from tailor.kernel.keys import digest
@@ -50,7 +49,7 @@ def _attributes(request: Inbound, path: dict[str, str]) -> dict[str, Any]:
     supplied = supply(
         path["kind"], path["value"], template, runtime.store(), program, _letterheads(program), now=runtime.now()
     )
-    tag = f'"{digest(json.dumps(supplied, sort_keys=True), size=10)}"'
+    tag = f'"{digest(canonical(supplied), size=10)}"'
     headers = {"cache-control": f"private, max-age={FRESH}", "etag": tag}
     if request.headers.get("if-none-match") == tag:
         return respond(304, "", headers)

@@ -17,6 +17,7 @@ from tailor.edges.bus import Facts, Queue
 from tailor.edges.outside import Outside
 from tailor.edges.store import Store
 from tailor.flows.subscribe import CALL, KIND, wanted
+from tailor.kernel.document import canonical
 from tailor.kernel.errors import Rejected, Transient
 from tailor.kernel.keys import digest
 from tailor.kernel.proof import signature
@@ -56,7 +57,7 @@ def fan_out(fact: Mapping[str, Any], desk: Desk) -> int:
     about = fact["person"] if fact["name"] == CALL else ""
     if about and desk.store.person(about, consistent=True) is None:
         return 0
-    delivery = f"{fact['at']:013d}#{digest(json.dumps(fact, sort_keys=True), size=10)}"
+    delivery = f"{fact['at']:013d}#{digest(canonical(fact), size=10)}"
     webhooks = [id for id, d in desk.store.definitions(KIND).items() if wanted(fact, d["events"])]
     for id in webhooks:
         desk.store.open_delivery(id, delivery, fact, about=about)

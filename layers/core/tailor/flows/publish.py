@@ -16,6 +16,7 @@ from typing import Any
 
 from tailor.edges.store import Store
 from tailor.flows.walk import begin_backfill
+from tailor.kernel.document import canonical
 from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import nearest
 from tailor.kernel.instants import iso
@@ -160,7 +161,7 @@ def programmes(store: Store) -> list[dict[str, Any]]:
 
 def version_of(document: Document) -> str:
     """The version of one document: a digest of what it says."""
-    return digest(json.dumps(document, sort_keys=True), size=8)
+    return digest(canonical(document), size=8)
 
 
 def check(document: Document, others: Iterable[Document]) -> tuple[Program, list[dict[str, str]]]:

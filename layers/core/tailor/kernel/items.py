@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from tailor.kernel.errors import Rejected
@@ -48,7 +49,7 @@ def read_one(item: Any, read: Callable[[Any], Reading]) -> Parsed:
     return read_each([item], lambda one, _: read(one))
 
 
-def unused(kind: str, reasons: Mapping[str, str]) -> str:
+def unused(kind: str, reasons: Mapping[str, str] = MappingProxyType({})) -> str:
     """Why nothing is made of a ``kind`` of notification: the reason of the first beginning of it, if any has one."""
     why = next((reason for beginning, reason in reasons.items() if kind.startswith(beginning)), "nothing here uses it")
     return f"{label(kind)}: {why}"

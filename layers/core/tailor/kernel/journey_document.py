@@ -35,13 +35,13 @@ says which property of another event must agree.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from math import isclose
 from typing import Any, cast
 from zoneinfo import ZoneInfo, available_timezones
 
+from tailor.kernel.document import canonical
 from tailor.kernel.fields import Fields, nearest
 from tailor.kernel.instants import DAY, spell
 from tailor.kernel.journey import (
@@ -167,7 +167,7 @@ def read_course(fields: Fields, name: str, *, keyed: str = "") -> Course:
 
 def version_of(steps: Any) -> str:
     """The version of a list of steps: a digest of what it says."""
-    return digest(json.dumps(steps, sort_keys=True), size=5)
+    return digest(canonical(steps), size=5)
 
 
 def read_window(fields: Fields) -> Window:

@@ -23,7 +23,6 @@ This module reads and checks the shape; whether rules compile and templates pars
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import parseaddr
@@ -32,6 +31,7 @@ from typing import Any
 
 from tailor.kernel.campaign import Campaign, read_campaign
 from tailor.kernel.catalogue import ATTRIBUTE_CLASSES, Attribute, Coarse, is_of, read_attribute
+from tailor.kernel.document import canonical
 from tailor.kernel.errors import Rejected
 from tailor.kernel.fields import Fields, nearest
 from tailor.kernel.forms import OWN_DATA, Form, journey_of, own_data_journey, read_form
@@ -216,7 +216,7 @@ class Program:
             attributes={a.name: a for a in STANDARD_ATTRIBUTES},
             purposes={p.name: p for p in STANDARD_PURPOSES},
             identity=_identity(ordered),
-            version=digest(*(json.dumps(d, sort_keys=True) for d in ordered), size=8),
+            version=digest(*(canonical(d) for d in ordered), size=8),
         )
         for document in ordered:
             _read(document, merged)

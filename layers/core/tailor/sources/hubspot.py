@@ -16,7 +16,7 @@ from tailor.kernel.document import inner
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
-from tailor.kernel.items import Reading, read_each
+from tailor.kernel.items import Reading, read_each, unused
 from tailor.kernel.keys import digest
 from tailor.kernel.proof import check_clock, key_and_url, same, signature, unproved
 from tailor.kernel.values import dated, key, label, present, read_body, required, text
@@ -128,7 +128,7 @@ def _events(notice: Any, pointer: str, received: int) -> Reading:
         case "privacyDeletion":
             return [_event(notice, "Delete", [number], received, kind="delete")]
         case _:
-            return f"{label(whole)}: nothing here uses it"
+            return unused(whole)
 
 
 def _changed(notice: dict[str, Any], number: str, pointer: str, received: int) -> Event:

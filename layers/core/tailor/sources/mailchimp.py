@@ -19,10 +19,10 @@ from tailor.kernel.document import inner, read_json
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Grant
 from tailor.kernel.inbound import Inbound, Parsed
-from tailor.kernel.items import Reading, read_each, read_one
+from tailor.kernel.items import Reading, read_each, read_one, unused
 from tailor.kernel.keys import digest
 from tailor.kernel.proof import check_shown, key_and_url, same, signature, timed, unproved
-from tailor.kernel.values import dated, label, present, purpose_of, read_form, required, text
+from tailor.kernel.values import dated, present, purpose_of, read_form, required, text
 from tailor.rules.identity import identifier, ordered
 
 TRAITS = {"FNAME": "first_name", "LNAME": "last_name", "PHONE": "phone", "BIRTHDAY": "birthday"}
@@ -115,7 +115,7 @@ def _letter(told: Any, pointer: str, received: int) -> Reading:
     kind = text(told.get("event") or told.get("type"))
     name = LETTERS.get(kind)
     if name is None:
-        return f"{label(kind)}: nothing here uses it"
+        return unused(kind)
     message = inner(told, "msg")
     letter = text(message.get("_id")) or required(told, "_id", "an event", pointer)
     person = identifier("email", message.get("email"))
@@ -183,7 +183,7 @@ def _events(form: dict[str, str], request: Inbound, received: int) -> Reading:
         case "campaign", _:
             return "campaign: nothing here uses it"
         case _:
-            return f"{label(kind)}: nothing here uses it"
+            return unused(kind)
 
 
 def _event(form: dict[str, str], name: str, received: int, **more: Any) -> Event:

@@ -13,7 +13,7 @@ from tailor.kernel.document import inner, read_json
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import ConsentChange, Event, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
-from tailor.kernel.items import Reading, read_each
+from tailor.kernel.items import Reading, read_each, unused
 from tailor.kernel.keys import digest
 from tailor.kernel.proof import same, signature, unproved
 from tailor.kernel.values import dated, label, present, read_body, text
@@ -101,7 +101,7 @@ def _events(notice: Any, pointer: str, received: int) -> Reading:
     kind = text(notice.get("eventCategoryType"))
     name = NAMES.get(kind)
     if name is None:
-        return f"{label(kind)}: nothing here uses it"
+        return unused(kind)
     info = inner(notice, "info")
     composite = text(notice.get("compositeId"))
     if not composite:

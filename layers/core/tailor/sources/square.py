@@ -24,7 +24,6 @@ IGNORED = {
     "customer.deleted": "a customer who is deleted or merged has not asked for erasure",
     "order.created": "it names neither customer nor goods, the payment does",
     "order.updated": "it names neither customer nor goods, the payment does",
-    "order.fulfillment.updated": "it names neither customer nor goods",
     "order.": "it names neither customer nor goods",
     "customer.custom_attribute": "only what is written there is used, and not what is declared or taken away",
     "invoice.": "a bill that is not paid is no order",
@@ -207,12 +206,6 @@ def _invoice(notice: Notice, invoice: dict[str, Any]) -> Reading:
     """A paid invoice is an order; its order and the payment of it have the same number."""
     if invoice.get("status") != "PAID":
         return f"{notice.type}: an invoice that is {label(invoice.get('status'))} is not paid in full"
-    parts = [inner(request, "total_completed_amount_money") for request in objects(invoice.get("payment_requests"))]
-    properties = {
-        "order_id": _order_id(invoice),
-        "total": added(*(_money(part) for part in parts)),
-        "currency": next((text(part.get("currency")) for part in parts), ""),
-    }
     return [
         _event(
             notice,
@@ -220,7 +213,7 @@ def _invoice(notice: Notice, invoice: dict[str, Any]) -> Reading:
             key("order", _order_id(invoice)),
             (invoice.get("updated_at"),),
             _tied(_recipient(invoice), invoice.get("order_id")),
-            properties=present(properties),
+            properties=_billed(invoice, "total_completed_amount_money"),
             traits=_traits(inner(invoice, "primary_recipient")),
         )
     ]
@@ -232,19 +225,25 @@ def _recipient(invoice: dict[str, Any]) -> tuple[Identifier, ...]:
 
 
 def _unpaid(notice: Notice, invoice: dict[str, Any]) -> Event:
-    due = [inner(request, "computed_amount_money") for request in objects(invoice.get("payment_requests"))]
-    properties = {
-        "order_id": _order_id(invoice),
-        "total": added(*(_money(part) for part in due)),
-        "currency": next((text(part.get("currency")) for part in due), ""),
-    }
     return _event(
         notice,
         "Payment Failed",
         notice.id,
         (invoice.get("updated_at"),),
         _recipient(invoice),
-        properties=present(properties),
+        properties=_billed(invoice, "computed_amount_money"),
+    )
+
+
+def _billed(invoice: dict[str, Any], amount: str) -> dict[str, Any]:
+    """An invoice as an order; its total is that of the field ``amount`` of all it asks for."""
+    parts = [inner(request, amount) for request in objects(invoice.get("payment_requests"))]
+    return present(
+        {
+            "order_id": _order_id(invoice),
+            "total": added(*(_money(part) for part in parts)),
+            "currency": next((text(part.get("currency")) for part in parts), ""),
+        }
     )
 
 

@@ -39,7 +39,6 @@ _CATALOGUE = "it is about the catalogue, and no customer"
 _MEANS = "by what means somebody pays is not kept"
 IGNORED = {
     "customer.deleted": "a customer who is deleted has not asked for erasure",
-    "charge.succeeded": "the payment intent, the checkout or the invoice tells of it",
     "charge.refund.updated": "charge.refunded tells of it, and whose it is",
     "refund.created": "charge.refunded tells of it, and whose it is",
     "refund.updated": "charge.refunded tells of it, and whose it is",

@@ -6,6 +6,7 @@ Contract: WooCommerce's ``WC_Webhook`` and REST API v3. Numbers are those of one
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import unescape
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from tailor.kernel.document import canonical, inner
 from tailor.kernel.errors import Rejected
 from tailor.kernel.event import Event, Identifier
 from tailor.kernel.inbound import Inbound, Parsed
-from tailor.kernel.items import Reading, read_one
+from tailor.kernel.items import Reading, read_one, unused
 from tailor.kernel.keys import digest
 from tailor.kernel.proof import same, signature, unproved
 from tailor.kernel.values import dated, key, label, money, objects, present, read_body, required, text
@@ -35,8 +36,9 @@ ORDERS = {
 }
 """Status → what has happened; on hold is an order whose money is still on its way. Refunds come by the list of them."""
 
-TIMES = {"Order Completed": ("date_paid_gmt",), "Checkout Started": ()}
-"""What has happened → when it did, before when the order was made; any other when the order was changed."""
+CHANGED = ("date_modified_gmt", "date_created_gmt")
+TIMES = {"Order Completed": ("date_paid_gmt", "date_created_gmt"), "Checkout Started": ("date_created_gmt",)}
+"""What has happened → the fields that may say when, the best first; of anything else :data:`CHANGED`."""
 
 IGNORED = {
     "customer.deleted": "an account that is deleted has not asked for erasure",
@@ -115,10 +117,8 @@ def _events(notice: Notice) -> Reading:
             return _order(notice)
         case "customer.created" | "customer.updated":
             return [_customer(notice)]
-        case topic if topic in IGNORED:
-            return f"{topic}: {IGNORED[topic]}"
         case topic:
-            return f"{label(topic)}: nothing here uses it"
+            return unused(topic, IGNORED)
 
 
 def _order(notice: Notice) -> Reading:
@@ -138,7 +138,7 @@ def _order(notice: Notice) -> Reading:
             notice,
             name,
             key(name.lower().replace(" ", "-"), number),
-            tuple(order.get(time) for time in (*TIMES.get(name, ("date_modified_gmt",)), "date_created_gmt")),
+            [order.get(field) for field in TIMES.get(name, CHANGED)],
             ordered([*buyer, identifier("woocommerce_order_id", number)]) if buyer else (),
             properties=properties,
             traits=_traits(inner(order, "billing")) if name == "Order Completed" else {},
@@ -171,7 +171,7 @@ def _customer(notice: Notice) -> Event:
     return _event(notice, "Identify", notice.repeatable(), times, who, kind="identify", traits=traits)
 
 
-def _event(notice: Notice, name: str, id: str, at: tuple[Any, ...], who: tuple[Identifier, ...], **more: Any) -> Event:
+def _event(notice: Notice, name: str, id: str, at: Sequence[Any], who: tuple[Identifier, ...], **more: Any) -> Event:
     moment, clock = dated(*at, received=notice.received)
     return Event(
         id=id,

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from tailor.kernel.event import Event, Identifier
+from tailor.kernel.values import money
 from tailor.rules.identity import identifier, ordered
 from tailor.rules.quality import mail
 from tailor.rules.quality.codes import COUNTRIES, CURRENCIES
@@ -233,9 +234,5 @@ def _unit(ratio: float, notes: Notes) -> None:
 
 def _about(value: Any) -> float | None:
     """An amount, near enough to see that it is in another unit; no sum of money is made of it."""
-    if type(value) is not str and type(value) not in (int, float):
-        return None
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return None
+    found = money(value)
+    return float(found) if found else None

@@ -11,8 +11,8 @@ from typing import Any
 
 from tailor.kernel.document import inner
 from tailor.kernel.event import Event, Identifier
-from tailor.kernel.items import Reading
-from tailor.kernel.values import dated, key, label, money, objects, present, required, text
+from tailor.kernel.items import Reading, unused
+from tailor.kernel.values import dated, key, money, objects, present, required, text
 from tailor.rules.identity import identifier, ordered
 
 NAMES = {
@@ -49,7 +49,7 @@ def events(document: dict[str, Any], received: int) -> Reading:
     custom = document.get("type") == "custom"
     name = theirs if custom else NAMES.get(theirs, "")
     if not name:
-        return f"{label(theirs)}: nothing here uses it"
+        return unused(theirs)
     data = inner(document, "data")
     checkout = inner(data, "checkout")
     order = text(inner(checkout, "order").get("id")).rpartition("/")[2]
